@@ -1,0 +1,28 @@
+// Which variable an edge carries: references and handles lead back to the node that declares the variable, and that
+// node tells under which key the session keeps its value.
+//
+//   const Node* declaration = VariableBehind(assign->input(0));
+//   if (declaration != nullptr) slot = store.Variable(VariableKey(*declaration), ...);
+//
+// Both functions only read the graph and may be called from any thread while nobody adds nodes.
+#ifndef STATICFLOW_GRAPH_VARIABLE_KEY_H_
+#define STATICFLOW_GRAPH_VARIABLE_KEY_H_
+
+#include <string>
+
+#include "graph/graph.h"
+
+namespace staticflow {
+
+// The VariableV2 or VarHandleOp behind `output`, a reference or a handle, through whatever passes it on (Identity,
+// Switch, Merge, Enter, an assignment's output). Null when `output` is neither, or comes from outside the graph.
+Node* VariableBehind(Output output);
+
+// The key of a variable in the resource store: attribute shared_name, or the node's name when that is empty, after
+// "container/" when there is one.
+// REQUIRES: the node's role is kVariable or kVarHandle.
+std::string VariableKey(const Node& declaration);
+
+}  // namespace staticflow
+
+#endif  // STATICFLOW_GRAPH_VARIABLE_KEY_H_

@@ -1,0 +1,124 @@
+// Gemm for CPUs with AVX-512: 32 registers of 16 floats or 8 doubles. Blocks of 14 rows by 2 vectors use 31 of them.
+#include "runtime/gemm_paths.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+// g++ 12 takes its own intrinsics' undefined operands for uninitialized variables.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512vl,avx512dq,avx2,fma")
+
+namespace staticflow {
+namespace {
+
+// Without this, the compiler would contract a product and a later sum into one rounding.
+inline __m512 Rounded(__m512 v) {
+  asm("" : "+v"(v));
+  return v;
+}
+inline __m512d Rounded(__m512d v) {
+  asm("" : "+v"(v));
+  return v;
+}
+
+struct Bytes {
+  char b[64];
+};
+struct Float16 {
+  using Element = float;
+  using Vector = __m512;
+  using Mask = __mmask16;
+  static constexpr int kWidth = 16;
+  static constexpr int kMaxVectors = 4;
+  static constexpr int kUsualVectors = 4;
+  static constexpr int kMaxRows[] = {0, 14, 14, 9, 6};
+  static Vector Zero() { return _mm512_setzero_ps(); }
+  static Vector Broadcast(const float* p) { return _mm512_set1_ps(*p); }
+  static Vector Load(const float* p) { return _mm512_loadu_ps(p); }
+  static Vector Load(const float* p, Mask mask) {
+    Vector v;
+    asm("vmovups %1, %0%{%2%}%{z%}" : "=v"(v) : "m"(*reinterpret_cast<const Bytes*>(p)), "Yk"(mask));
+    return v;
+  }
+  static void Store(float* p, Vector v) { _mm512_storeu_ps(p, v); }
+  static void Store(float* p, Vector v, Mask mask) { _mm512_mask_storeu_ps(p, mask, v); }
+  static Vector MultiplyAdd(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
+  static Vector Multiply(Vector a, Vector b) { return Rounded(_mm512_mul_ps(a, b)); }
+  static Vector Add(Vector a, Vector b) { return _mm512_add_ps(a, b); }
+  static Mask FirstLanes(int64_t count) { return static_cast<Mask>((1u << count) - 1); }
+
+  // Rows j, j + 4, j + 8, j + 12 of the source become the lanes of one register; four registers transpose within lanes.
+  static constexpr int kTileDepth = 4;
+  static Vector FourRows(const float* src, int64_t ld) {
+    Vector v = _mm512_castps128_ps512(_mm_loadu_ps(src));
+    v = _mm512_insertf32x4(v, _mm_loadu_ps(src + 4 * ld), 1);
+    v = _mm512_insertf32x4(v, _mm_loadu_ps(src + 8 * ld), 2);
+    return _mm512_insertf32x4(v, _mm_loadu_ps(src + 12 * ld), 3);
+  }
+  static void TransposeTile(const float* src, int64_t ld_src, float* dst, int64_t ld_dst) {
+    const Vector r0 = FourRows(src, ld_src);
+    const Vector r1 = FourRows(src + ld_src, ld_src);
+    const Vector r2 = FourRows(src + 2 * ld_src, ld_src);
+    const Vector r3 = FourRows(src + 3 * ld_src, ld_src);
+    const Vector low01 = _mm512_unpacklo_ps(r0, r1), high01 = _mm512_unpackhi_ps(r0, r1);
+    const Vector low23 = _mm512_unpacklo_ps(r2, r3), high23 = _mm512_unpackhi_ps(r2, r3);
+    Store(dst, _mm512_shuffle_ps(low01, low23, 0x44));
+    Store(dst + ld_dst, _mm512_shuffle_ps(low01, low23, 0xee));
+    Store(dst + 2 * ld_dst, _mm512_shuffle_ps(high01, high23, 0x44));
+    Store(dst + 3 * ld_dst, _mm512_shuffle_ps(high01, high23, 0xee));
+  }
+};
+
+struct Double8 {
+  using Element = double;
+  using Vector = __m512d;
+  using Mask = __mmask8;
+  static constexpr int kWidth = 8;
+  static constexpr int kMaxVectors = 4;
+  static constexpr int kUsualVectors = 2;
+  static constexpr int kMaxRows[] = {0, 14, 14, 9, 6};
+  static Vector Zero() { return _mm512_setzero_pd(); }
+  static Vector Broadcast(const double* p) { return _mm512_set1_pd(*p); }
+  static Vector Load(const double* p) { return _mm512_loadu_pd(p); }
+  static Vector Load(const double* p, Mask mask) { return _mm512_maskz_loadu_pd(mask, p); }
+  static void Store(double* p, Vector v) { _mm512_storeu_pd(p, v); }
+  static void Store(double* p, Vector v, Mask mask) { _mm512_mask_storeu_pd(p, mask, v); }
+  static Vector MultiplyAdd(Vector a, Vector b, Vector c) { return _mm512_fmadd_pd(a, b, c); }
+  static Vector Multiply(Vector a, Vector b) { return Rounded(_mm512_mul_pd(a, b)); }
+  static Vector Add(Vector a, Vector b) { return _mm512_add_pd(a, b); }
+  static Mask FirstLanes(int64_t count) { return static_cast<Mask>((1u << count) - 1); }
+
+  static constexpr int kTileDepth = 2;
+  static Vector FourRows(const double* src, int64_t ld) {
+    Vector v = _mm512_castpd128_pd512(_mm_loadu_pd(src));
+    v = _mm512_insertf64x2(v, _mm_loadu_pd(src + 2 * ld), 1);
+    v = _mm512_insertf64x2(v, _mm_loadu_pd(src + 4 * ld), 2);
+    return _mm512_insertf64x2(v, _mm_loadu_pd(src + 6 * ld), 3);
+  }
+  static void TransposeTile(const double* src, int64_t ld_src, double* dst, int64_t ld_dst) {
+    const Vector r0 = FourRows(src, ld_src), r1 = FourRows(src + ld_src, ld_src);
+    Store(dst, _mm512_unpacklo_pd(r0, r1));
+    Store(dst + ld_dst, _mm512_unpackhi_pd(r0, r1));
+  }
+};
+
+}  // namespace
+}  // namespace staticflow
+
+#include "runtime/gemm_blocks.h"
+
+namespace staticflow::internal {
+
+void GemmAvx512(const GemmShape& s, const float* a, const float* b, float* c, void* scratch) {
+  BlockedGemm<Float16>(s, a, b, c, scratch);
+}
+void GemmAvx512(const GemmShape& s, const double* a, const double* b, double* c, void* scratch) {
+  BlockedGemm<Double8>(s, a, b, c, scratch);
+}
+
+}  // namespace staticflow::internal
+
+#pragma GCC pop_options
+#endif  // defined(__x86_64__)

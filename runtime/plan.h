@@ -1,0 +1,122 @@
+// Plan: a step compiled for given feed shapes: a flat array of instructions over values in one arena.
+//
+//   #0  MatMul 'dense/MatMul'  (x, w) -> float[60,100] @0
+//   #1  unless is_training: jump to #4
+//
+// Each value is a view (type, shape) of a buffer; several values may view one buffer (reshapes, identities, a variable
+// and its reads). A buffer lives in the arena at an offset that liveness decides, or is a feed, a constant of the plan,
+// a variable of the session, or (its size being known only at run time) a tensor of the running step.
+//
+// A Plan is immutable once built and shared by all calls that run it; each call has its own Frame (runtime/executor.h).
+// Source of the layout: the project's docs/plan.md.
+#ifndef STATICFLOW_RUNTIME_PLAN_H_
+#define STATICFLOW_RUNTIME_PLAN_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "graph/graph.h"
+#include "graph/tensor.h"
+#include "runtime/program.h"
+#include "runtime/resource_store.h"
+
+namespace staticflow {
+
+enum class BufferKind {
+  kArena,     // `offset` in the arena of the frame
+  kFeed,      // the caller's memory, `index` in the feeds
+  kConst,     // `constant`, the same in every step
+  kVariable,  // the memory of `variable`
+  kObjects,   // strings or handles of fixed number: a tensor that the frame keeps
+  kDynamic,   // a tensor made while the step runs
+};
+
+struct Buffer {
+  BufferKind kind = BufferKind::kArena;
+  int64_t bytes = 0;
+  int64_t offset = -1;
+  int index = -1;
+  Tensor constant = {};
+  VariableSlot* variable = nullptr;
+  int first_use = -1;  // instructions between which the buffer holds something
+  int last_use = -1;
+};
+
+struct Value {
+  DataType dtype = DT_INVALID;
+  Shape shape;  // fully defined unless the buffer is dynamic or a variable of open shape
+  int buffer = -1;
+  bool is_static = true;  // false: the shape comes while the step runs
+};
+
+enum class InstructionKind {
+  kKernel,         // run the kernel
+  kJump,           // go to `target` unless `guard` holds
+  kCheckVariable,  // FailedPrecondition unless `variable` is initialized
+  kCopy,           // copy input 0 to output 0 (a variable's version, a Merge input)
+  kMerge,          // copy the live input to output 0, its number to output 1
+  kAlias,          // output 0 becomes input 0 with the shape that the node's shape function gives
+  kFail,           // return `failure`
+};
+
+struct Instruction {
+  InstructionKind kind = InstructionKind::kKernel;
+  const Node* node = nullptr;
+  Kernel kernel = nullptr;
+  std::vector<int> inputs = {};               // values
+  std::vector<int> outputs = {};              // values
+  std::vector<VariableSlot*> variables = {};  // per input of a kernel; null where it is none
+  bool is_static = true;                      // false: infer the output shapes at run time
+  int64_t split_items = 0;                    // how many items its Split divides; 0: not divisible
+  int shards = 1;                             // fixed by the shapes
+  GuardId guard = GuardTable::kAlways;        // of a jump, for the listing also of the others
+  int target = -1;
+  std::vector<GuardId> merge_guards = {};  // per input of a merge
+  VariableSlot* variable = nullptr;
+  absl::Status failure = absl::OkStatus();
+  std::vector<int> releases = {};  // dynamic buffers that nobody uses after this
+};
+
+struct Plan {
+  std::shared_ptr<const Program> program;
+  std::vector<Shape> feed_shapes;
+  std::vector<Buffer> buffers;
+  std::vector<Value> values;
+  std::vector<Instruction> instructions;
+  std::vector<int> feed_values;                 // by feed
+  std::vector<int> fetch_values;                // by fetch
+  absl::flat_hash_map<Output, int> predicates;  // values of the guards' predicates
+  std::vector<int> literal_values;              // the same by literal of the guard table; -1 for disjunctions
+  std::vector<std::pair<int, int>> fed_views;   // (value, feed) for every value that looks at a feed
+  bool divisible = false;                       // whether any instruction has several shards
+  int64_t arena_bytes = 0;
+
+  // One line per instruction, then the memory; the same text for the same program and shapes.
+  std::string ToString() const;
+};
+
+struct PlanOptions {
+  int64_t memory_budget = int64_t{16} << 30;
+  bool fold_constants = true;
+  Env* env = nullptr;
+};
+
+// Compiles `program` for feeds of the given types and shapes. Errors of shape functions name their node;
+// ResourceExhausted when the arena would exceed the budget.
+absl::StatusOr<std::unique_ptr<const Plan>> BuildPlan(std::shared_ptr<const Program> program,
+                                                      absl::Span<const Shape> feed_shapes, ResourceStore* resources,
+                                                      const PlanOptions& options);
+
+// Settles the memory of a plan whose instructions stand: lives of buffers, results in place of operands, offsets,
+// releases. Fills Buffer::first_use, last_use and offset, Instruction::releases and Plan::arena_bytes.
+void PlanMemory(Plan* plan);
+
+// Gives every arena buffer its offset from first_use and last_use. Returns the size of the arena.
+int64_t AssignOffsets(std::vector<Buffer>* buffers);
+
+}  // namespace staticflow
+
+#endif  // STATICFLOW_RUNTIME_PLAN_H_

@@ -1,0 +1,137 @@
+// PlanMemory: which buffers may share memory, and when each is alive.
+#include <algorithm>
+
+#include "runtime/plan.h"
+
+namespace staticflow {
+namespace {
+
+class MemoryPlanner {
+ public:
+  explicit MemoryPlanner(Plan* plan) : plan_(*plan), guards_(plan->program->guards) {}
+
+  void Run() {
+    FindLives();
+    for (int i = 0; i < Size(); ++i) {
+      const Instruction& instruction = plan_.instructions[i];
+      if (instruction.kind == InstructionKind::kKernel) RunInPlace(i);
+      if (instruction.kind == InstructionKind::kMerge) WriteIntoMerge(i);
+    }
+    FindReleases();
+    plan_.arena_bytes = AssignOffsets(&plan_.buffers);
+  }
+
+ private:
+  int Size() const { return static_cast<int>(plan_.instructions.size()); }
+  Buffer& BufferOf(int value) { return plan_.buffers[plan_.values[value].buffer]; }
+
+  void Touch(int value, int instruction) {
+    if (value < 0) return;
+    Buffer& buffer = BufferOf(value);
+    if (buffer.first_use < 0) buffer.first_use = instruction;
+    buffer.first_use = std::min(buffer.first_use, instruction);
+    buffer.last_use = std::max(buffer.last_use, instruction);
+  }
+  void TouchPredicates(GuardId guard, int instruction) {
+    for (Output predicate : guards_.Predicates(guard)) {
+      auto it = plan_.predicates.find(predicate);
+      if (it != plan_.predicates.end()) Touch(it->second, instruction);
+    }
+  }
+
+  void FindLives() {
+    for (int i = 0; i < Size(); ++i) {
+      const Instruction& instruction = plan_.instructions[i];
+      for (int value : instruction.inputs) Touch(value, i);
+      for (int value : instruction.outputs) Touch(value, i);
+      if (instruction.kind == InstructionKind::kJump) TouchPredicates(instruction.guard, i);
+      for (GuardId guard : instruction.merge_guards) TouchPredicates(guard, i);
+    }
+    for (size_t i = 0; i < plan_.fetch_values.size(); ++i) {
+      Touch(plan_.fetch_values[i], Size());
+      TouchPredicates(plan_.program->fetch_guards[i], Size());
+    }
+  }
+
+  // Values of buffer `from` move into buffer `to`, which then lives as long as both.
+  void Unite(int to, int from) {
+    Buffer& target = plan_.buffers[to];
+    Buffer& source = plan_.buffers[from];
+    target.first_use = std::min(target.first_use, source.first_use);
+    target.last_use = std::max(target.last_use, source.last_use);
+    target.bytes = std::max(target.bytes, source.bytes);
+    source.first_use = source.last_use = -1;
+    if (values_of_.empty()) {
+      values_of_.resize(plan_.buffers.size());
+      for (size_t v = 0; v < plan_.values.size(); ++v)
+        values_of_[plan_.values[v].buffer].push_back(static_cast<int>(v));
+    }
+    for (int value : values_of_[from]) plan_.values[value].buffer = to;
+    values_of_[to].insert(values_of_[to].end(), values_of_[from].begin(), values_of_[from].end());
+    values_of_[from].clear();
+  }
+
+  void RunInPlace(int i) {
+    const Instruction& instruction = plan_.instructions[i];
+    if (!instruction.is_static || instruction.node == nullptr || !instruction.node->op().has(kInPlace)) return;
+    if (instruction.inputs.empty() || instruction.outputs.empty()) return;
+    const Value &in = plan_.values[instruction.inputs[0]], &out = plan_.values[instruction.outputs[0]];
+    const Buffer &from = plan_.buffers[in.buffer], &to = plan_.buffers[out.buffer];
+    if (from.kind != BufferKind::kArena || to.kind != BufferKind::kArena || in.buffer == out.buffer) return;
+    if (from.last_use != i || to.first_use != i || in.dtype != out.dtype || !(in.shape == out.shape)) return;
+    for (size_t k = 1; k < instruction.inputs.size(); ++k) {
+      if (plan_.values[instruction.inputs[k]].buffer == in.buffer) return;
+    }
+    Unite(in.buffer, out.buffer);
+  }
+
+  // The two branches of a cond may write their results where the Merge wants them: only one of them runs.
+  void WriteIntoMerge(int i) {
+    const Instruction merge = plan_.instructions[i];
+    if (!merge.is_static || merge.inputs.size() != 2) return;
+    for (int k = 0; k < 2; ++k) {
+      const int value = merge.inputs[k], other = merge.inputs[1 - k];
+      if (value < 0 || merge.merge_guards[k] == GuardTable::kAlways) continue;
+      const int from = plan_.values[value].buffer, to = plan_.values[merge.outputs[0]].buffer;
+      const Buffer& buffer = plan_.buffers[from];
+      if (from == to || buffer.kind != BufferKind::kArena || buffer.last_use != i) continue;
+      if (other >= 0 && plan_.values[other].buffer == from) continue;
+      if (buffer.bytes != plan_.buffers[to].bytes || !WrittenUnder(buffer, merge.merge_guards[k])) continue;
+      if (plan_.buffers[to].first_use < i && !Exclusive(merge)) continue;
+      Unite(to, from);
+    }
+  }
+
+  bool WrittenUnder(const Buffer& buffer, GuardId guard) const {
+    return guards_.Implies(plan_.instructions[buffer.first_use].guard, guard);
+  }
+  // Whether the two inputs of a merge never both live: their guards differ in one predicate's value.
+  bool Exclusive(const Instruction& merge) const {
+    for (int a : guards_.literals(merge.merge_guards[0])) {
+      for (int b : guards_.literals(merge.merge_guards[1])) {
+        if (a < 0 || b < 0) continue;
+        const GuardTable::Literal &x = guards_.literal(a), &y = guards_.literal(b);
+        if (x.predicate.valid() && x.predicate == y.predicate && x.value != y.value) return true;
+      }
+    }
+    return false;
+  }
+
+  void FindReleases() {
+    for (size_t b = 0; b < plan_.buffers.size(); ++b) {
+      const Buffer& buffer = plan_.buffers[b];
+      if (buffer.kind != BufferKind::kDynamic || buffer.last_use < 0 || buffer.last_use >= Size()) continue;
+      plan_.instructions[buffer.last_use].releases.push_back(static_cast<int>(b));
+    }
+  }
+
+  Plan& plan_;
+  const GuardTable& guards_;
+  std::vector<std::vector<int>> values_of_;  // by buffer, built when first needed
+};
+
+}  // namespace
+
+void PlanMemory(Plan* plan) { MemoryPlanner(plan).Run(); }
+
+}  // namespace staticflow

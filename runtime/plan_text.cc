@@ -1,0 +1,76 @@
+// Plan::ToString: the listing of a plan.
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "runtime/plan.h"
+
+namespace staticflow {
+namespace {
+
+std::string ValueText(const Plan& plan, int index) {
+  if (index < 0) return "dead";
+  const Value& value = plan.values[index];
+  const Buffer& buffer = plan.buffers[value.buffer];
+  std::string text = absl::StrCat(DataTypeName(value.dtype), value.is_static ? value.shape.ToString() : "[dynamic]");
+  switch (buffer.kind) {
+    case BufferKind::kArena:
+      return absl::StrCat(text, "@", buffer.offset);
+    case BufferKind::kFeed:
+      return absl::StrCat(text, " ", plan.program->signature.feeds[buffer.index].name());
+    case BufferKind::kConst:
+      return absl::StrCat(
+          text, buffer.constant.num_elements() <= 4 ? buffer.constant.ToString().substr(text.size()) : " const");
+    case BufferKind::kVariable:
+      return absl::StrCat(text, " variable ", buffer.variable->name);
+    case BufferKind::kObjects:
+    case BufferKind::kDynamic:
+      return text;
+  }
+  return text;
+}
+
+std::string ListText(const Plan& plan, const std::vector<int>& values) {
+  return absl::StrJoin(values, ", ", [&](std::string* out, int v) { absl::StrAppend(out, ValueText(plan, v)); });
+}
+
+std::string InstructionText(const Plan& plan, const Instruction& in) {
+  const std::string operands = absl::StrCat("(", ListText(plan, in.inputs), ") -> ", ListText(plan, in.outputs));
+  const std::string name = in.node == nullptr ? "" : absl::StrCat(in.node->type(), " ", in.node->name(), " ");
+  switch (in.kind) {
+    case InstructionKind::kKernel:
+      return absl::StrCat(name, operands, in.shards > 1 ? absl::StrCat(" in ", in.shards, " shards") : "",
+                          in.is_static ? "" : " shapes at run time");
+    case InstructionKind::kJump:
+      return absl::StrCat("unless ", plan.program->guards.ToString(in.guard), " go to ", in.target);
+    case InstructionKind::kCheckVariable:
+      return absl::StrCat("check variable ", in.variable->name);
+    case InstructionKind::kCopy:
+      return absl::StrCat("copy ", name, operands);
+    case InstructionKind::kMerge:
+      return absl::StrCat(name, operands);
+    case InstructionKind::kAlias:
+      return absl::StrCat("view ", name, operands);
+    case InstructionKind::kFail:
+      return absl::StrCat("fail ", name);
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string Plan::ToString() const {
+  std::string out;
+  for (size_t i = 0; i < instructions.size(); ++i) {
+    const bool guarded = instructions[i].guard != GuardTable::kAlways && instructions[i].kind != InstructionKind::kJump;
+    absl::StrAppend(&out, i, guarded ? "    " : "  ", InstructionText(*this, instructions[i]), "\n");
+  }
+  for (size_t i = 0; i < fetch_values.size(); ++i) {
+    absl::StrAppend(&out, "fetch ", program->signature.fetches[i].name(), " = ", ValueText(*this, fetch_values[i]),
+                    "\n");
+  }
+  int64_t total = 0;
+  for (const Buffer& buffer : buffers)
+    total += buffer.kind == BufferKind::kArena && buffer.first_use >= 0 ? buffer.bytes : 0;
+  return absl::StrCat(out, "arena ", arena_bytes, " bytes for ", total, " bytes of tensors\n");
+}
+
+}  // namespace staticflow

@@ -1,0 +1,44 @@
+// StepProfile: the time each instruction of a step took.
+//
+//   StepProfile profile;
+//   step.Run(feeds, {.profile = &profile});
+//   WriteFile("step.json", profile.ToChromeTrace());      // open in chrome://tracing or ui.perfetto.dev
+//
+// Filled by one call at a time; read it after the call.
+#ifndef STATICFLOW_RUNTIME_PROFILE_H_
+#define STATICFLOW_RUNTIME_PROFILE_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace staticflow {
+
+class StepProfile {
+ public:
+  struct Entry {
+    std::string node;      // name
+    std::string type;      // op type
+    int64_t start_ns = 0;  // since the start of the step
+    int64_t duration_ns = 0;
+    int shards = 1;
+  };
+
+  void Clear() { entries_.clear(); }
+  void Add(Entry entry) { entries_.push_back(std::move(entry)); }
+  // In the order they ran; instructions that a branch skipped are missing.
+  const std::vector<Entry>& entries() const { return entries_; }
+  int64_t total_ns() const;
+
+  // Op types by time, the longest first: "MatMul  12 x  81.2 us  62 %" per line.
+  std::string Summary() const;
+  // The Trace Event Format's JSON, one complete event ("ph": "X") per entry, times in microseconds.
+  std::string ToChromeTrace() const;
+
+ private:
+  std::vector<Entry> entries_;
+};
+
+}  // namespace staticflow
+
+#endif  // STATICFLOW_RUNTIME_PROFILE_H_

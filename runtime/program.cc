@@ -1,0 +1,194 @@
+#include "runtime/program.h"
+
+#include <algorithm>
+#include <functional>
+#include <queue>
+
+#include "absl/strings/str_cat.h"
+#include "graph/signature.h"
+#include "graph/status.h"
+#include "runtime/schedule.h"
+
+namespace staticflow {
+namespace {
+
+bool IsLoopNode(const Op& op) {
+  return op.is(OpRole::kEnter) || op.is(OpRole::kExit) || op.is(OpRole::kNextIteration) || op.is(OpRole::kLoopCond);
+}
+
+// Whether every output is fed: then the node itself need not run, whoever waits for it.
+bool IsReplacedByFeeds(const Node& node, const Program& program) {
+  for (int i = 0; i < node.num_outputs(); ++i) {
+    if (!program.feed_index.contains(node.output(i))) return false;
+  }
+  return node.num_outputs() > 0;
+}
+
+absl::Status IndexFeeds(Program* program) {
+  for (Output feed : program->signature.feeds) {
+    const int index = static_cast<int>(program->feed_index.size());
+    if (!program->feed_index.try_emplace(feed, index).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(feed.node()->DebugName(), ": output ", feed.index(), " is fed twice"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// The nodes that must run, in no particular order.
+std::vector<Node*> NeededNodes(const Program& program) {
+  std::vector<Node*> needed;
+  absl::flat_hash_set<Node*> seen;
+  const auto need = [&](Node* node) {
+    if (!IsReplacedByFeeds(*node, program) && seen.insert(node).second) needed.push_back(node);
+  };
+  for (Output fetch : program.signature.fetches) {
+    if (!program.feed_index.contains(fetch)) need(fetch.node());
+  }
+  for (Operation target : program.signature.targets) need(target.node());
+  for (size_t next = 0; next < needed.size(); ++next) {
+    for (Output input : needed[next]->inputs()) {
+      if (!program.feed_index.contains(input)) need(input.node());
+    }
+    for (Node* control : needed[next]->control_inputs()) need(control);
+  }
+  return needed;
+}
+
+// Kahn's algorithm with the smallest node id first. InvalidArgument names a node of a cycle.
+absl::StatusOr<OrderGraph> BuildOrderGraph(std::vector<Node*> nodes, const Program& program) {
+  std::sort(nodes.begin(), nodes.end(), [](Node* a, Node* b) { return a->id() < b->id(); });
+  absl::flat_hash_map<const Node*, int> rank;
+  for (size_t i = 0; i < nodes.size(); ++i) rank[nodes[i]] = static_cast<int>(i);
+  std::vector<std::vector<int>> before(nodes.size()), after(nodes.size());
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    if (IsLoopNode(nodes[i]->op())) {
+      return absl::UnimplementedError(absl::StrCat(nodes[i]->DebugName(), ": loops cannot be run"));
+    }
+    const auto depend = [&](const Node* source) {
+      auto it = rank.find(source);
+      if (it == rank.end()) return;
+      before[i].push_back(it->second);
+      after[it->second].push_back(static_cast<int>(i));
+    };
+    for (Output input : nodes[i]->inputs()) {
+      if (!program.feed_index.contains(input)) depend(input.node());
+    }
+    for (const Node* control : nodes[i]->control_inputs()) depend(control);
+  }
+  std::vector<int> waiting(nodes.size()), order_of(nodes.size());
+  std::priority_queue<int, std::vector<int>, std::greater<int>> ready;
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    waiting[i] = static_cast<int>(before[i].size());
+    if (waiting[i] == 0) ready.push(static_cast<int>(i));
+  }
+  OrderGraph graph;
+  while (!ready.empty()) {
+    const int i = ready.top();
+    ready.pop();
+    order_of[i] = graph.size();
+    graph.index[nodes[i]] = graph.size();
+    graph.items.push_back({.item = {.node = nodes[i], .snapshot_of = Output()}});
+    for (int next : after[i]) {
+      if (--waiting[next] == 0) ready.push(next);
+    }
+  }
+  if (graph.size() < static_cast<int>(nodes.size())) {
+    const size_t stuck = std::find_if(waiting.begin(), waiting.end(), [](int n) { return n > 0; }) - waiting.begin();
+    return absl::InvalidArgumentError(absl::StrCat(nodes[stuck]->DebugName(), ": its inputs form a cycle"));
+  }
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    for (int source : before[i]) graph.AddEdge(order_of[source], order_of[i]);
+  }
+  return graph;
+}
+
+// Fills the guards of all items and of the fetches.
+void ComputeGuards(OrderGraph& graph, Program* mutable_program) {
+  const Program& program = *mutable_program;
+  GuardTable* guards = &mutable_program->guards;
+  const auto guard_of_edge = [&](Output input) -> GuardId {
+    auto it = graph.index.find(input.node());
+    if (program.feed_index.contains(input) || it == graph.index.end()) return GuardTable::kAlways;
+    const GuardId guard = graph.items[it->second].item.guard;
+    if (!input.node()->op().is(OpRole::kSwitch)) return guard;
+    return guards->AndPredicate(guard, SwitchPredicate(*input.node()), input.index() == 1);
+  };
+  for (OrderGraph::Item& entry : graph.items) {
+    const Node& node = *entry.item.node;
+    GuardId guard = GuardTable::kAlways;
+    if (node.op().is(OpRole::kMerge) && node.num_inputs() > 0) {
+      guard = GuardTable::kNever;
+      for (Output input : node.inputs()) {
+        entry.item.input_guards.push_back(guard_of_edge(input));
+        guard = guards->Or(guard, entry.item.input_guards.back());
+      }
+    } else {
+      for (Output input : node.inputs()) guard = guards->And(guard, guard_of_edge(input));
+      for (const Node* control : node.control_inputs()) {
+        auto it = graph.index.find(control);
+        if (it != graph.index.end()) guard = guards->And(guard, graph.items[it->second].item.guard);
+      }
+    }
+    entry.item.guard = guard;
+  }
+  for (Output fetch : program.signature.fetches) mutable_program->fetch_guards.push_back(guard_of_edge(fetch));
+}
+
+}  // namespace
+
+int AliasedInput(const Node& node, int i) {
+  const Op& op = node.op();
+  if (op.is(OpRole::kSwitch) || op.is(OpRole::kIdentity) || op.is(OpRole::kReadVariable) || op.is(OpRole::kDefault) ||
+      op.is(OpRole::kStopGradient)) {
+    return 0;
+  }
+  return op.has(kAlias) && i < node.num_inputs() ? i : -1;
+}
+
+std::optional<Access> AccessOf(const Node& node, int i) {
+  const Output input = node.input(i);
+  if (VariableBehind(input) == nullptr) return std::nullopt;
+  for (const VariableAccess& access : node.op().spec.access) {
+    if (access.input == i) return access.access;
+  }
+  if (node.op().is(OpRole::kReadVariable)) return Access::kRead;
+  const bool passes_on = node.op().is(OpRole::kSwitch) || node.op().is(OpRole::kMerge) ||
+                         node.op().is(OpRole::kIdentity) || node.op().is(OpRole::kEnter);
+  if (input.dtype() == DT_RESOURCE) return passes_on ? std::nullopt : std::optional(Access::kUpdate);
+  absl::StatusOr<std::vector<ArgType>> args = ExpandArgs(node.op().inputs, node.attrs());
+  const bool takes_ref = args.ok() && (*args)[i].is_ref;
+  if (!takes_ref) return Access::kRead;
+  return passes_on ? std::nullopt : std::optional(Access::kUpdate);
+}
+
+Output SwitchPredicate(const Node& switch_node) {
+  Output predicate = switch_node.input(1);
+  while (predicate.node()->op().is(OpRole::kIdentity) && !predicate.node()->input(0).is_ref()) {
+    predicate = predicate.node()->input(0);
+  }
+  return predicate;
+}
+
+absl::StatusOr<Program> CompileProgram(Signature signature) {
+  Program program;
+  program.signature = std::move(signature);
+  SF_RETURN_IF_ERROR(IndexFeeds(&program));
+  SF_ASSIGN_OR_RETURN(OrderGraph graph, BuildOrderGraph(NeededNodes(program), program));
+  ComputeGuards(graph, &program);
+  OrderVariables(graph, &program);
+  SinkIntoBranches(graph, program, &program.guards);
+  const std::vector<int> order = Schedule(graph, program.guards);
+  std::vector<int> position(order.size());
+  for (size_t i = 0; i < order.size(); ++i) position[order[i]] = static_cast<int>(i);
+  for (int index : order) {
+    ProgramItem item = std::move(graph.items[index].item);
+    for (int& before : item.before) before = position[before];
+    if (item.node != nullptr) program.position[item.node] = position[index];
+    program.items.push_back(std::move(item));
+  }
+  for (auto& [output, index] : program.snapshots) index = position[index];
+  return program;
+}
+
+}  // namespace staticflow

@@ -1,0 +1,65 @@
+// Program: what a signature runs, in order, before any shape is known. The first half of compiling a step; the second
+// half, for given feed shapes, is runtime/plan.h.
+//
+// Compiling takes the nodes that the fetches and targets need, gives each its guard, orders the uses of variables into
+// versions, sinks work that only one branch uses into that branch, and puts everything into one total order in which
+// nodes of the same guard stand together.
+//
+// The versions of a variable within a step (design: "Order of effects"): writes are numbered in graph order; a read
+// sees the last write that a data or control edge puts before it, and no other. Where that version is still needed
+// after the next write, the read copies; everywhere else readers look at the variable's own memory, and the order makes
+// sure that they do so before the next write.
+//
+// A Program is immutable once compiled and may be used from several threads.
+#ifndef STATICFLOW_RUNTIME_PROGRAM_H_
+#define STATICFLOW_RUNTIME_PROGRAM_H_
+
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/statusor.h"
+#include "graph/graph.h"
+#include "graph/variable_key.h"
+#include "runtime/guards.h"
+#include "runtime/session.h"
+
+namespace staticflow {
+
+// One thing to run: a node, or (node == null) a copy of a variable for a fetch.
+struct ProgramItem {
+  Node* node = nullptr;
+  Output snapshot_of;  // the reference that is fetched
+  GuardId guard = GuardTable::kAlways;
+  bool copies = false;                     // a read of a variable that must not alias it
+  std::vector<GuardId> input_guards = {};  // of a Merge: whether each input lives
+  std::vector<int> before = {};            // items that come earlier: data, control and variable order
+};
+
+struct Program {
+  Signature signature;
+  std::vector<ProgramItem> items;  // in running order; `before` holds positions in it
+  GuardTable guards;
+  absl::flat_hash_map<Output, int> feed_index;
+  std::vector<GuardId> fetch_guards;               // by fetch: whether it lives
+  absl::flat_hash_map<Output, int> snapshots;      // fetched references -> position of their copy
+  absl::flat_hash_map<const Node*, int> position;  // of a node in `items`
+  std::vector<const Node*> variables;              // declaring nodes of all variables that are used
+  bool writes_variables = false;                   // or has other effects that concurrent steps must not share
+};
+
+// InvalidArgument for a cycle or a feed given twice; Unimplemented for loops.
+absl::StatusOr<Program> CompileProgram(Signature signature);
+
+// The input whose memory output `i` of `node` is, or -1 when the node computes or copies it.
+int AliasedInput(const Node& node, int i);
+
+// What `node` does to the variable behind its input `i`; nullopt when there is none or it only passes it on.
+std::optional<Access> AccessOf(const Node& node, int i);
+
+// The predicate that decides which output of `switch_node` lives, without the identities in between.
+Output SwitchPredicate(const Node& switch_node);
+
+}  // namespace staticflow
+
+#endif  // STATICFLOW_RUNTIME_PROGRAM_H_
