@@ -132,7 +132,9 @@ DataType NodeBuilder::TypeOfNumber(int i) const {
   }
   const AttrDef* attr = op_->FindAttr(arg.type_attr);
   if (attr != nullptr && attr->default_value.has_value()) return attr->default_value->get<DataType>();
-  return DT_FLOAT;
+  const bool takes_float =
+      attr == nullptr || attr->allowed_types == 0 || (attr->allowed_types & TypeBit(DT_FLOAT)) != 0;
+  return takes_float ? DT_FLOAT : DT_INT32;
 }
 
 Output NodeBuilder::MakeConst(const Operand& number, int argument, const std::string& node_name) {

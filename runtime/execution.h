@@ -35,6 +35,7 @@ class Executor {
   absl::Status RunMerge(const Instruction& instruction);
   absl::Status RunCopy(const Instruction& instruction);
   absl::Status RunAlias(const Instruction& instruction);
+  absl::Status RunLoopAssign(const Instruction& instruction);
   absl::StatusOr<std::vector<Shape>> InferAtRunTime(const Instruction& instruction, absl::Span<const int> inputs);
   absl::Status Fetch(std::vector<Tensor>* fetches);
   absl::StatusOr<bool> Holds(GuardId guard) const;

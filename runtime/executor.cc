@@ -211,6 +211,27 @@ absl::Status Executor::RunAlias(const Instruction& instruction) {
   return absl::OkStatus();
 }
 
+absl::Status Executor::RunLoopAssign(const Instruction& instruction) {
+  std::vector<Tensor> carried;
+  for (int value : instruction.inputs) {
+    const TensorView& view = View(value);
+    const Tensor& tensor = frame_.tensors_[plan_.values[value].buffer];
+    const bool own =
+        plan_.buffers[plan_.values[value].buffer].kind == BufferKind::kDynamic && tensor.raw() == view.data;
+    SF_ASSIGN_OR_RETURN(Tensor next, own ? tensor.Reshaped(*view.shape)
+                                         : Tensor::BorrowBytes(view.dtype, *view.shape, view.data).Clone());
+    carried.push_back(std::move(next));
+  }
+  for (size_t i = 0; i < carried.size(); ++i) {
+    const int value = instruction.outputs[i];
+    frame_.dynamic_shapes_[value] = carried[i].shape();
+    frame_.views_[value].data = carried[i].raw();
+    SetShape(&frame_.dynamic_shapes_[value], &frame_.views_[value]);
+    frame_.tensors_[plan_.values[value].buffer] = std::move(carried[i]);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Executor::RunInstructions(Team::Lease* team, StepProfile* profile) {
   using Clock = std::chrono::steady_clock;
   const Clock::time_point step_start = profile == nullptr ? Clock::time_point() : Clock::now();
@@ -247,6 +268,10 @@ absl::Status Executor::RunInstructions(Team::Lease* team, StepProfile* profile) 
       case InstructionKind::kAlias:
         status = RunAlias(instruction);
         break;
+      case InstructionKind::kLoopAssign:
+      case InstructionKind::kLoopNext:
+        status = RunLoopAssign(instruction);
+        break;
       case InstructionKind::kFail:
         return instruction.failure;
     }
@@ -267,7 +292,7 @@ absl::Status Executor::RunInstructions(Team::Lease* team, StepProfile* profile) 
                     .duration_ns = (end - start).count(),
                     .shards = instruction.shards});
     }
-    ++i;
+    i = instruction.kind == InstructionKind::kLoopNext ? instruction.target : i + 1;
   }
   return absl::OkStatus();
 }

@@ -17,12 +17,10 @@
 namespace staticflow {
 namespace {
 
-constexpr int64_t kOneRun[] = {0};
-
 // One register block: C[rows, NV vectors] from runs of `depth` products. The last vector may have fewer lanes.
 template <typename T>
 struct Block {
-  const int64_t* runs = kOneRun;
+  const int64_t* runs = nullptr;
   int64_t num_runs = 1;
   int64_t depth = 0;
   const T* a = nullptr;
@@ -60,8 +58,9 @@ inline void StoreBlock(const typename V::Vector (&sum)[kRows][kVectors], const B
   }
 }
 
-// Rows share pointers by threes, which the addressing modes reach without arithmetic: a, a + s, a + 2 s.
-template <typename V, int kRows, int kVectors>
+// Rows share pointers by threes, which the addressing modes reach without arithmetic: a, a + s, a + 2 s. Products
+// without runs have instances of their own: they are small, and keeping the runs costs them some percent.
+template <typename V, int kRows, int kVectors, bool kRuns>
 void ComputeBlock(const Block<typename V::Element>& x) {
   using T = typename V::Element;
   constexpr int kGroups = (kRows + 2) / 3;
@@ -74,10 +73,11 @@ void ComputeBlock(const Block<typename V::Element>& x) {
   }
   const T* b = x.b;
   const int64_t a_row = x.a_row, a_depth = x.a_depth, ldb = x.ldb;
-  for (int64_t r = 0; r < x.num_runs; ++r) {
+  const int64_t runs = kRuns ? x.num_runs : 1;
+  for (int64_t r = 0; r < runs; ++r) {
     const T* a[kGroups];
 #pragma GCC unroll 32
-    for (int g = 0; g < kGroups; ++g) a[g] = x.a + x.runs[r] + 3 * g * a_row;
+    for (int g = 0; g < kGroups; ++g) a[g] = x.a + (kRuns ? x.runs[r] : 0) + 3 * g * a_row;
     for (int64_t p = x.depth; p > 0; --p) {
       typename V::Vector bv[kVectors];
 #pragma GCC unroll 8
@@ -105,7 +105,7 @@ template <typename V>
 struct BlockTable {
   using Function = void (*)(const Block<typename V::Element>&);
   static constexpr int kRowLimit = V::kMaxRows[1];
-  Function of[V::kMaxVectors + 1][kRowLimit + 1] = {};
+  Function of[2][V::kMaxVectors + 1][kRowLimit + 1] = {};  // [with runs][vectors][rows]
 
   constexpr BlockTable() { FillVectors<1>(); }
   template <int kVectors>
@@ -115,7 +115,8 @@ struct BlockTable {
   }
   template <int kVectors, int kRows>
   constexpr void FillRows() {
-    of[kVectors][kRows] = ComputeBlock<V, kRows, kVectors>;
+    of[0][kVectors][kRows] = ComputeBlock<V, kRows, kVectors, false>;
+    of[1][kVectors][kRows] = ComputeBlock<V, kRows, kVectors, true>;
     if constexpr (kRows < V::kMaxRows[kVectors]) FillRows<kVectors, kRows + 1>();
   }
 };
@@ -184,11 +185,12 @@ void ComputePanel(const GemmShape& s, const Block<typename V::Element>& panel, i
   const int64_t small = rows / blocks;
   const int64_t large_blocks = rows % blocks;
   Block<typename V::Element> block = panel;
+  const auto& compute = kBlockTable<V>.of[s.runs != nullptr][vectors];
   for (int64_t r = 0; r < s.row_runs; ++r) {
     block.a = panel.a + r * s.row_run_step;
     for (int64_t i = 0; i < blocks; ++i) {
       const int64_t count = small + (i < large_blocks ? 1 : 0);
-      kBlockTable<V>.of[vectors][count](block);
+      compute[count](block);
       block.a += count * panel.a_row;
       block.c += count * panel.ldc;
     }

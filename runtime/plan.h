@@ -59,6 +59,8 @@ enum class InstructionKind {
   kCopy,           // copy input 0 to output 0 (a variable's version, a Merge input)
   kMerge,          // copy the live input to output 0, its number to output 1
   kAlias,          // output 0 becomes input 0 with the shape that the node's shape function gives
+  kLoopAssign,     // outputs become the inputs, all at once: what enters a loop
+  kLoopNext,       // the same for the next iteration, then go to `target`
   kFail,           // return `failure`
 };
 
@@ -92,6 +94,7 @@ struct Plan {
   std::vector<int> literal_values;              // the same by literal of the guard table; -1 for disjunctions
   std::vector<std::pair<int, int>> fed_views;   // (value, feed) for every value that looks at a feed
   bool divisible = false;                       // whether any instruction has several shards
+  std::vector<std::pair<int, int>> loops;       // first and last instruction of each, inner ones first
   int64_t arena_bytes = 0;
 
   // One line per instruction, then the memory; the same text for the same program and shapes.

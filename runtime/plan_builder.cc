@@ -35,6 +35,8 @@ class PlanBuilder {
   absl::Status EmitAliases(const ProgramItem& item);
   absl::Status EmitCopy(const ProgramItem& item, int from, Output to);
   absl::Status EmitMerge(const ProgramItem& item);
+  absl::Status EmitLoopBegin(const ProgramItem& item);
+  absl::Status EmitLoopEnd(const ProgramItem& item);
   absl::Status EmitKernel(const ProgramItem& item);
   bool Fold(const Node& node, const Kernel& kernel, absl::Span<const int> inputs, absl::Span<const Shape> shapes);
   absl::Status FinishFetches();
@@ -71,6 +73,7 @@ class PlanBuilder {
   absl::flat_hash_map<VariableSlot*, std::vector<GuardId>> checked_;
   GuardId open_guard_ = GuardTable::kAlways;
   int open_jump_ = -1;
+  std::vector<int> loop_heads_;  // first instructions of the open loops
 };
 
 int PlanBuilder::NewValue(DataType dtype, const Shape& shape, Buffer buffer) {
@@ -195,7 +198,7 @@ absl::Status PlanBuilder::EmitCopy(const ProgramItem& item, int from, Output to)
                       .inputs = {from},
                       .outputs = {result},
                       .is_static = source.is_static});
-  if (item.node == nullptr) snapshot_values_[item.snapshot_of] = result;
+  if (item.kind == ProgramItem::kSnapshot) snapshot_values_[item.snapshot_of] = result;
   return absl::OkStatus();
 }
 
@@ -213,12 +216,17 @@ absl::Status PlanBuilder::EmitAliases(const ProgramItem& item) {
     shapes.push_back(ShapeOf(value));
     constants.push_back(ConstOf(value));
   }
-  SF_ASSIGN_OR_RETURN(std::vector<Shape> outputs, InferShapes(node, shapes, constants));
+  // What passes a value on whole keeps its shape; only the others (Reshape, Squeeze, ...) say what becomes of it.
+  std::vector<Shape> outputs(node.num_outputs());
+  const bool reshapes = node.op().has(kAlias);
+  if (reshapes) {
+    SF_ASSIGN_OR_RETURN(outputs, InferShapes(node, shapes, constants));
+  }
   for (int i = 0; i < node.num_outputs(); ++i) {
     const int aliased = AliasedInput(node, i);
     const int source = inputs[aliased];
     if (source < 0) continue;
-    if (node.op().is(OpRole::kReadVariable) || node.op().is(OpRole::kSwitch)) outputs[i] = shapes[aliased];
+    if (!reshapes) outputs[i] = shapes[aliased];
     if (BufferOf(source).kind == BufferKind::kVariable && !node.output_is_ref(i)) {
       CheckInitialized(item.guard, node, BufferOf(source).variable);
     }
@@ -246,8 +254,45 @@ absl::Status PlanBuilder::EmitAliases(const ProgramItem& item) {
   return absl::OkStatus();
 }
 
+// What a loop carries around is a tensor of the step, since its shape may change from iteration to iteration.
+absl::Status PlanBuilder::EmitLoopBegin(const ProgramItem& item) {
+  Instruction assign{.kind = InstructionKind::kLoopAssign, .node = item.merges[0], .is_static = false};
+  for (Node* merge : item.merges) {
+    SF_ASSIGN_OR_RETURN(const int entering, ValueOf(merge->input(0)));
+    if (entering < 0) return absl::InternalError(absl::StrCat(merge->DebugName(), ": its Enter was not planned"));
+    if (BufferOf(entering).kind == BufferKind::kVariable) {
+      CheckInitialized(item.guard, *merge, BufferOf(entering).variable);
+    }
+    const int carried = NewValue(merge->output_dtype(0), Shape::Unknown(), {.kind = BufferKind::kDynamic});
+    values_[merge->output(0)] = carried;
+    assign.inputs.push_back(entering);
+    assign.outputs.push_back(carried);
+  }
+  Append(item.guard, std::move(assign));
+  CloseGuard();
+  loop_heads_.push_back(static_cast<int>(plan_->instructions.size()));
+  return absl::OkStatus();
+}
+
+absl::Status PlanBuilder::EmitLoopEnd(const ProgramItem& item) {
+  Instruction next{.kind = InstructionKind::kLoopNext, .node = item.merges[0], .is_static = false};
+  for (Node* merge : item.merges) {
+    SF_ASSIGN_OR_RETURN(const int value, ValueOf(merge->input(1)));
+    if (value < 0) return absl::InternalError(absl::StrCat(merge->DebugName(), ": its NextIteration was not planned"));
+    next.inputs.push_back(value);
+    next.outputs.push_back(values_.at(merge->output(0)));
+  }
+  next.target = loop_heads_.back();
+  Append(item.guard, std::move(next));
+  plan_->loops.push_back({loop_heads_.back(), static_cast<int>(plan_->instructions.size()) - 1});
+  loop_heads_.pop_back();
+  CloseGuard();
+  return absl::OkStatus();
+}
+
 absl::Status PlanBuilder::EmitMerge(const ProgramItem& item) {
   const Node& node = *item.node;
+  if (values_.contains(node.output(0))) return absl::OkStatus();  // a loop's: set where the loop begins
   Instruction merge{.kind = InstructionKind::kMerge, .node = &node, .merge_guards = item.input_guards};
   std::optional<Shape> shape;
   for (int i = 0; i < node.num_inputs(); ++i) {
@@ -358,9 +403,13 @@ absl::Status PlanBuilder::EmitKernel(const ProgramItem& item) {
 
 absl::Status PlanBuilder::Emit(const ProgramItem& item) {
   if (item.guard == GuardTable::kNever) return absl::OkStatus();
-  if (item.node == nullptr) {
-    SF_ASSIGN_OR_RETURN(const int variable, VariableValue(*VariableBehind(item.snapshot_of)));
-    return EmitCopy(item, variable, Output());
+  if (item.kind == ProgramItem::kLoopBegin) return EmitLoopBegin(item);
+  if (item.kind == ProgramItem::kLoopEnd) return EmitLoopEnd(item);
+  if (item.kind == ProgramItem::kSnapshot) {
+    SF_ASSIGN_OR_RETURN(const int value, ValueOf(item.snapshot_of));
+    const Buffer& buffer = BufferOf(value);
+    if (buffer.kind == BufferKind::kVariable) CheckInitialized(item.guard, *item.snapshot_of.node(), buffer.variable);
+    return EmitCopy(item, value, Output());
   }
   const Node& node = *item.node;
   const Op& op = node.op();

@@ -47,9 +47,24 @@ class MemoryPlanner {
       if (instruction.kind == InstructionKind::kJump) TouchPredicates(instruction.guard, i);
       for (GuardId guard : instruction.merge_guards) TouchPredicates(guard, i);
     }
+    // What comes from before a loop is needed until its last iteration.
+    for (const auto& [begin, end] : plan_.loops) {
+      for (Buffer& buffer : plan_.buffers) {
+        if (buffer.first_use >= 0 && buffer.first_use < begin && buffer.last_use >= begin) {
+          buffer.last_use = std::max(buffer.last_use, end);
+        }
+      }
+    }
     for (size_t i = 0; i < plan_.fetch_values.size(); ++i) {
       Touch(plan_.fetch_values[i], Size());
       TouchPredicates(plan_.program->fetch_guards[i], Size());
+    }
+    // A view made while the step runs keeps what it views, also through further views.
+    for (int i = Size() - 1; i >= 0; --i) {
+      const Instruction& instruction = plan_.instructions[i];
+      if (instruction.kind != InstructionKind::kAlias) continue;
+      Buffer& viewed = BufferOf(instruction.inputs[0]);
+      viewed.last_use = std::max(viewed.last_use, BufferOf(instruction.outputs[0]).last_use);
     }
   }
 
@@ -121,7 +136,9 @@ class MemoryPlanner {
     for (size_t b = 0; b < plan_.buffers.size(); ++b) {
       const Buffer& buffer = plan_.buffers[b];
       if (buffer.kind != BufferKind::kDynamic || buffer.last_use < 0 || buffer.last_use >= Size()) continue;
-      plan_.instructions[buffer.last_use].releases.push_back(static_cast<int>(b));
+      Instruction& last = plan_.instructions[buffer.last_use];
+      // What lives to the end of a loop is needed in its next iteration; the end of the step frees it.
+      if (last.kind != InstructionKind::kLoopNext) last.releases.push_back(static_cast<int>(b));
     }
   }
 

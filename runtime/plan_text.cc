@@ -49,6 +49,10 @@ std::string InstructionText(const Plan& plan, const Instruction& in) {
       return absl::StrCat(name, operands);
     case InstructionKind::kAlias:
       return absl::StrCat("view ", name, operands);
+    case InstructionKind::kLoopAssign:
+      return absl::StrCat("loop ", operands);
+    case InstructionKind::kLoopNext:
+      return absl::StrCat("next ", operands, ", go to ", in.target);
     case InstructionKind::kFail:
       return absl::StrCat("fail ", name);
   }

@@ -12,10 +12,6 @@
 namespace staticflow {
 namespace {
 
-bool IsLoopNode(const Op& op) {
-  return op.is(OpRole::kEnter) || op.is(OpRole::kExit) || op.is(OpRole::kNextIteration) || op.is(OpRole::kLoopCond);
-}
-
 // Whether every output is fed: then the node itself need not run, whoever waits for it.
 bool IsReplacedByFeeds(const Node& node, const Program& program) {
   for (int i = 0; i < node.num_outputs(); ++i) {
@@ -62,9 +58,6 @@ absl::StatusOr<OrderGraph> BuildOrderGraph(std::vector<Node*> nodes, const Progr
   for (size_t i = 0; i < nodes.size(); ++i) rank[nodes[i]] = static_cast<int>(i);
   std::vector<std::vector<int>> before(nodes.size()), after(nodes.size());
   for (size_t i = 0; i < nodes.size(); ++i) {
-    if (IsLoopNode(nodes[i]->op())) {
-      return absl::UnimplementedError(absl::StrCat(nodes[i]->DebugName(), ": loops cannot be run"));
-    }
     const auto depend = [&](const Node* source) {
       auto it = rank.find(source);
       if (it == rank.end()) return;
@@ -72,7 +65,7 @@ absl::StatusOr<OrderGraph> BuildOrderGraph(std::vector<Node*> nodes, const Progr
       after[it->second].push_back(static_cast<int>(i));
     };
     for (Output input : nodes[i]->inputs()) {
-      if (!program.feed_index.contains(input)) depend(input.node());
+      if (!program.feed_index.contains(input) && !IsBackEdge(*input.node(), *nodes[i])) depend(input.node());
     }
     for (const Node* control : nodes[i]->control_inputs()) depend(control);
   }
@@ -120,9 +113,15 @@ void ComputeGuards(OrderGraph& graph, Program* mutable_program) {
     if (node.op().is(OpRole::kMerge) && node.num_inputs() > 0) {
       guard = GuardTable::kNever;
       for (Output input : node.inputs()) {
+        // The first iteration decides: a loop runs when what enters it lives.
+        if (IsBackEdge(*input.node(), node)) continue;
         entry.item.input_guards.push_back(guard_of_edge(input));
         guard = guards->Or(guard, entry.item.input_guards.back());
       }
+    } else if (node.op().is(OpRole::kExit)) {
+      // When the loop is over its condition is false, whatever the Switch says: the result lives as the loop does.
+      auto it = graph.index.find(node.input(0).node());
+      if (it != graph.index.end()) guard = graph.items[it->second].item.guard;
     } else {
       for (Output input : node.inputs()) guard = guards->And(guard, guard_of_edge(input));
       for (const Node* control : node.control_inputs()) {
@@ -139,9 +138,10 @@ void ComputeGuards(OrderGraph& graph, Program* mutable_program) {
 
 int AliasedInput(const Node& node, int i) {
   const Op& op = node.op();
-  if (op.is(OpRole::kSwitch) || op.is(OpRole::kIdentity) || op.is(OpRole::kReadVariable) || op.is(OpRole::kDefault) ||
-      op.is(OpRole::kStopGradient)) {
-    return 0;
+  for (OpRole role :
+       {OpRole::kSwitch, OpRole::kIdentity, OpRole::kReadVariable, OpRole::kDefault, OpRole::kStopGradient,
+        OpRole::kEnter, OpRole::kExit, OpRole::kNextIteration, OpRole::kLoopCond}) {
+    if (op.is(role)) return 0;
   }
   return op.has(kAlias) && i < node.num_inputs() ? i : -1;
 }
@@ -154,7 +154,8 @@ std::optional<Access> AccessOf(const Node& node, int i) {
   }
   if (node.op().is(OpRole::kReadVariable)) return Access::kRead;
   const bool passes_on = node.op().is(OpRole::kSwitch) || node.op().is(OpRole::kMerge) ||
-                         node.op().is(OpRole::kIdentity) || node.op().is(OpRole::kEnter);
+                         node.op().is(OpRole::kIdentity) || node.op().is(OpRole::kEnter) ||
+                         node.op().is(OpRole::kExit) || node.op().is(OpRole::kNextIteration);
   if (input.dtype() == DT_RESOURCE) return passes_on ? std::nullopt : std::optional(Access::kUpdate);
   absl::StatusOr<std::vector<ArgType>> args = ExpandArgs(node.op().inputs, node.attrs());
   const bool takes_ref = args.ok() && (*args)[i].is_ref;
@@ -164,7 +165,8 @@ std::optional<Access> AccessOf(const Node& node, int i) {
 
 Output SwitchPredicate(const Node& switch_node) {
   Output predicate = switch_node.input(1);
-  while (predicate.node()->op().is(OpRole::kIdentity) && !predicate.node()->input(0).is_ref()) {
+  while ((predicate.node()->op().is(OpRole::kIdentity) || predicate.node()->op().is(OpRole::kLoopCond)) &&
+         !predicate.node()->input(0).is_ref()) {
     predicate = predicate.node()->input(0);
   }
   return predicate;
@@ -175,16 +177,17 @@ absl::StatusOr<Program> CompileProgram(Signature signature) {
   program.signature = std::move(signature);
   SF_RETURN_IF_ERROR(IndexFeeds(&program));
   SF_ASSIGN_OR_RETURN(OrderGraph graph, BuildOrderGraph(NeededNodes(program), program));
+  SF_RETURN_IF_ERROR(FindLoops(graph));
   ComputeGuards(graph, &program);
   OrderVariables(graph, &program);
   SinkIntoBranches(graph, program, &program.guards);
-  const std::vector<int> order = Schedule(graph, program.guards);
+  const std::vector<int> order = Schedule(graph, &program.guards);
   std::vector<int> position(order.size());
   for (size_t i = 0; i < order.size(); ++i) position[order[i]] = static_cast<int>(i);
   for (int index : order) {
     ProgramItem item = std::move(graph.items[index].item);
     for (int& before : item.before) before = position[before];
-    if (item.node != nullptr) program.position[item.node] = position[index];
+    if (item.kind == ProgramItem::kNode) program.position[item.node] = position[index];
     program.items.push_back(std::move(item));
   }
   for (auto& [output, index] : program.snapshots) index = position[index];

@@ -5,10 +5,12 @@
 // versions, sinks work that only one branch uses into that branch, and puts everything into one total order in which
 // nodes of the same guard stand together.
 //
-// The versions of a variable within a step (design: "Order of effects"): writes are numbered in graph order; a read
-// sees the last write that a data or control edge puts before it, and no other. Where that version is still needed
-// after the next write, the read copies; everywhere else readers look at the variable's own memory, and the order makes
-// sure that they do so before the next write.
+// The versions of a variable within a step: writes are numbered in graph order; whoever computes with the variable's
+// value sees the last write that a data or control edge puts before it, and no other; so does a fetch. Identities and
+// reshapes of a reference are looked through, as in TensorFlow, where they share the variable's buffer; a
+// ReadVariableOp gives the version at its own place. Where a version is needed after the next write, it is copied;
+// everywhere else readers look at the variable's own memory, and the order makes sure that they do so before the next
+// write.
 //
 // A Program is immutable once compiled and may be used from several threads.
 #ifndef STATICFLOW_RUNTIME_PROGRAM_H_
@@ -26,10 +28,18 @@
 
 namespace staticflow {
 
-// One thing to run: a node, or (node == null) a copy of a variable for a fetch.
+// One thing to run.
 struct ProgramItem {
-  Node* node = nullptr;
-  Output snapshot_of;  // the reference that is fetched
+  enum Kind {
+    kNode,
+    kSnapshot,   // the copy of a variable's version for a fetch
+    kLoopBegin,  // before the items of a loop, its Merge nodes first
+    kLoopEnd,    // after them: the next iteration, while the loop's condition holds
+  };
+  Kind kind = kNode;
+  Node* node = nullptr;            // of a loop's end: its LoopCond
+  std::vector<Node*> merges = {};  // of a loop's begin and end: the Merge nodes that carry values around
+  Output snapshot_of;              // the reference that is fetched
   GuardId guard = GuardTable::kAlways;
   bool copies = false;                     // a read of a variable that must not alias it
   std::vector<GuardId> input_guards = {};  // of a Merge: whether each input lives
@@ -42,13 +52,13 @@ struct Program {
   GuardTable guards;
   absl::flat_hash_map<Output, int> feed_index;
   std::vector<GuardId> fetch_guards;               // by fetch: whether it lives
-  absl::flat_hash_map<Output, int> snapshots;      // fetched references -> position of their copy
+  absl::flat_hash_map<Output, int> snapshots;      // fetched outputs -> position of their copy
   absl::flat_hash_map<const Node*, int> position;  // of a node in `items`
   std::vector<const Node*> variables;              // declaring nodes of all variables that are used
   bool writes_variables = false;                   // or has other effects that concurrent steps must not share
 };
 
-// InvalidArgument for a cycle or a feed given twice; Unimplemented for loops.
+// InvalidArgument for a cycle, for a loop without condition, and for a feed given twice.
 absl::StatusOr<Program> CompileProgram(Signature signature);
 
 // The input whose memory output `i` of `node` is, or -1 when the node computes or copies it.

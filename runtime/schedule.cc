@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <optional>
 #include <queue>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 
 namespace staticflow {
@@ -34,6 +36,12 @@ struct VariableUses {
   std::vector<std::pair<Output, int>> fetches;  // fetched references, with the item that gives them
 };
 
+// Who looks at the memory that a read gives: an item, or the end of the step for a fetched output.
+struct Looker {
+  int item = -1;
+  Output fetched = {};
+};
+
 class VariableOrder {
  public:
   VariableOrder(OrderGraph& graph, Program* program) : graph_(graph), program_(*program) {}
@@ -46,9 +54,16 @@ class VariableOrder {
  private:
   void FindUses();
   void Order(const VariableUses& uses);
-  void OrderRead(int read, int version, const VariableUses& uses, const std::vector<std::vector<bool>>& after_write);
-  // Items that look at the memory behind item `read`'s outputs; -1 stands for the end of the step (a fetch).
-  std::vector<int> Lookers(int read) const;
+  void OrderReference(int read);
+  void OrderHandle(int read);
+  void Snapshot(Output fetched, int item);
+  // The number of writes that come before `item`.
+  int VersionAt(int item) const;
+  // Puts `item` before the write that ends its version.
+  void PutBeforeNextWrite(int item, int version) {
+    if (version < static_cast<int>(writes_.size())) graph_.AddEdge(item, writes_[version]);
+  }
+  std::vector<Looker> Lookers(int read) const;
   bool IsFetched(Output output) const {
     const std::vector<Output>& fetches = program_.signature.fetches;
     return std::find(fetches.begin(), fetches.end(), output) != fetches.end();
@@ -57,6 +72,9 @@ class VariableOrder {
   OrderGraph& graph_;
   Program& program_;
   absl::flat_hash_map<const Node*, VariableUses> uses_;
+  // Of the variable that is being ordered:
+  std::vector<int> writes_;
+  std::vector<std::vector<bool>> after_write_;
 };
 
 void VariableOrder::FindUses() {
@@ -90,14 +108,15 @@ void VariableOrder::FindUses() {
   }
 }
 
-std::vector<int> VariableOrder::Lookers(int read) const {
-  std::vector<int> lookers;
+std::vector<Looker> VariableOrder::Lookers(int read) const {
+  std::vector<Looker> lookers;
   std::vector<int> aliases = {read};
   absl::flat_hash_set<int> seen = {read};
   for (size_t next = 0; next < aliases.size(); ++next) {
     const Node& node = *graph_.items[aliases[next]].item.node;
     for (int k = 0; k < node.num_outputs(); ++k) {
-      if (AliasedInput(node, k) >= 0 && IsFetched(node.output(k))) lookers.push_back(-1);
+      const bool shows_variable = AliasedInput(node, k) >= 0 && !node.output_is_ref(k);
+      if (shows_variable && IsFetched(node.output(k))) lookers.push_back({.item = -1, .fetched = node.output(k)});
     }
     for (int user : graph_.items[aliases[next]].after) {
       const Node* user_node = graph_.items[user].item.node;
@@ -111,61 +130,84 @@ std::vector<int> VariableOrder::Lookers(int read) const {
         const int input = AliasedInput(*user_node, k);
         alias = input >= 0 && user_node->input(input).node() == &node;
       }
-      if (alias) aliases.push_back(user);
-      lookers.push_back(user);
+      if (alias) {
+        aliases.push_back(user);
+      } else {
+        lookers.push_back({.item = user});
+      }
     }
   }
   return lookers;
 }
 
+int VariableOrder::VersionAt(int item) const {
+  int version = 0;
+  for (size_t i = 0; i < writes_.size(); ++i) {
+    if (after_write_[i][item]) version = static_cast<int>(i) + 1;
+  }
+  return version;
+}
+
 void VariableOrder::Order(const VariableUses& uses) {
-  std::vector<int> writes = uses.writes;
-  writes.erase(std::unique(writes.begin(), writes.end()), writes.end());
-  if (writes.empty()) return;
-  for (size_t i = 1; i < writes.size(); ++i) graph_.AddEdge(writes[i - 1], writes[i]);
-  std::vector<std::vector<bool>> after_write;
-  for (int write : writes) after_write.push_back(Descendants(graph_, write));
-  const auto version_at = [&](int item) {
-    int version = 0;
-    for (size_t i = 0; i < writes.size(); ++i) {
-      if (after_write[i][item]) version = static_cast<int>(i) + 1;
+  writes_ = uses.writes;
+  writes_.erase(std::unique(writes_.begin(), writes_.end()), writes_.end());
+  if (writes_.empty()) return;
+  for (size_t i = 1; i < writes_.size(); ++i) graph_.AddEdge(writes_[i - 1], writes_[i]);
+  after_write_.clear();
+  for (int write : writes_) after_write_.push_back(Descendants(graph_, write));
+  for (int read : uses.reads) {
+    if (graph_.items[read].item.node->op().is(OpRole::kReadVariable)) {
+      OrderHandle(read);
+    } else {
+      OrderReference(read);
     }
-    return version;
-  };
-  const VariableUses ordered{.writes = writes, .reads = uses.reads, .fetches = uses.fetches};
-  for (int read : uses.reads) OrderRead(read, version_at(read), ordered, after_write);
-  for (const auto& [fetch, item] : uses.fetches) {
-    const int version = version_at(item);
-    if (version == static_cast<int>(writes.size()) || program_.snapshots.contains(fetch)) continue;
-    const int snapshot = graph_.size();
-    const GuardId guard = graph_.items[item].item.guard;
-    graph_.items.push_back({.item = {.node = nullptr, .snapshot_of = fetch, .guard = guard}});
-    for (std::vector<bool>& reached : after_write) reached.push_back(false);
-    graph_.AddEdge(item, snapshot);
-    graph_.AddEdge(snapshot, writes[version]);
-    program_.snapshots[fetch] = snapshot;
+  }
+  for (const auto& [fetch, item] : uses.fetches) Snapshot(fetch, item);
+}
+
+// A reference is looked through: whoever computes with it sees the writes before its own place, as in TensorFlow, where
+// an Identity of a reference shares the variable's buffer.
+void VariableOrder::OrderReference(int read) {
+  const Node& node = *graph_.items[read].item.node;
+  const bool aliases = node.num_outputs() > 0 && AliasedInput(node, 0) >= 0 && !node.output_is_ref(0);
+  if (!aliases) return PutBeforeNextWrite(read, VersionAt(read));
+  for (const Looker& looker : Lookers(read)) {
+    if (looker.item >= 0) {
+      PutBeforeNextWrite(looker.item, VersionAt(looker.item));
+    } else {
+      Snapshot(looker.fetched, graph_.index.at(looker.fetched.node()));
+    }
   }
 }
 
-void VariableOrder::OrderRead(int read, int version, const VariableUses& uses,
-                              const std::vector<std::vector<bool>>& after_write) {
-  if (version == static_cast<int>(uses.writes.size())) return;
-  const int next_write = uses.writes[version];
-  if (read == next_write) return;
-  const Node& node = *graph_.items[read].item.node;
-  const bool aliases = node.num_outputs() > 0 && AliasedInput(node, 0) >= 0 && !node.output_is_ref(0);
-  std::vector<int> lookers = aliases ? Lookers(read) : std::vector<int>();
-  const bool late = std::any_of(lookers.begin(), lookers.end(), [&](int looker) {
-    return looker < 0 || (looker != next_write && after_write[version][looker]);
-  });
-  if (late) {
+// ReadVariableOp gives a value: the version at its own place, whoever looks at it when. It copies if someone does so
+// after the next write.
+void VariableOrder::OrderHandle(int read) {
+  const int version = VersionAt(read);
+  if (version == static_cast<int>(writes_.size())) return;
+  const std::vector<Looker> lookers = Lookers(read);
+  const auto is_late = [&](const Looker& looker) {
+    return looker.item < 0 || (looker.item != writes_[version] && after_write_[version][looker.item]);
+  };
+  PutBeforeNextWrite(read, version);
+  if (std::any_of(lookers.begin(), lookers.end(), is_late)) {
     graph_.items[read].item.copies = true;
-    lookers.clear();
+    return;
   }
-  graph_.AddEdge(read, next_write);
-  for (int looker : lookers) {
-    if (looker != next_write) graph_.AddEdge(looker, next_write);
-  }
+  for (const Looker& looker : lookers) PutBeforeNextWrite(looker.item, version);
+}
+
+void VariableOrder::Snapshot(Output fetched, int item) {
+  const int version = VersionAt(item);
+  if (version == static_cast<int>(writes_.size()) || program_.snapshots.contains(fetched)) return;
+  const int snapshot = graph_.size();
+  const GuardId guard = graph_.items[item].item.guard;
+  graph_.items.push_back({.item = {.kind = ProgramItem::kSnapshot, .snapshot_of = fetched, .guard = guard},
+                          .frame = graph_.items[item].frame});
+  for (std::vector<bool>& reached : after_write_) reached.push_back(false);
+  graph_.AddEdge(item, snapshot);
+  graph_.AddEdge(snapshot, writes_[version]);
+  program_.snapshots[fetched] = snapshot;
 }
 
 }  // namespace
@@ -200,7 +242,9 @@ void SinkIntoBranches(OrderGraph& graph, const Program& program, GuardTable* gua
   for (int i = num_nodes - 1; i >= 0; --i) {
     OrderGraph::Item& entry = graph.items[i];
     const Node& node = *entry.item.node;
-    const bool pure = !node.op().has(kStateful) && !node.op().is(OpRole::kMerge) && !node.op().is(OpRole::kNoOp);
+    const bool in_loop = entry.frame != 0 || node.op().is(OpRole::kEnter) || node.op().is(OpRole::kExit);
+    const bool pure =
+        !node.op().has(kStateful) && !node.op().is(OpRole::kMerge) && !node.op().is(OpRole::kNoOp) && !in_loop;
     const bool wishes = wish[i] != kNoUser && wish[i] != GuardTable::kNever;
     if (pure && wishes && wish[i] != entry.item.guard && guards->Implies(wish[i], entry.item.guard)) {
       // A Switch is no work; it keeps its guard, and what feeds it learns the wish.
@@ -217,7 +261,9 @@ void SinkIntoBranches(OrderGraph& graph, const Program& program, GuardTable* gua
       auto it = graph.index.find(input.node());
       if (it == graph.index.end() || program.feed_index.contains(input)) continue;
       GuardId guard = passed_on;
-      if (node.op().is(OpRole::kMerge)) guard = graph.items[it->second].item.guard;
+      // What comes from outside a loop is computed before it, whichever of its branches uses it.
+      const bool crosses_loops = graph.items[it->second].frame != entry.frame;
+      if (node.op().is(OpRole::kMerge) || crosses_loops) guard = graph.items[it->second].item.guard;
       if (input.node()->op().is(OpRole::kSwitch)) {
         guard = guards->And(guard, guards->AndPredicate(graph.items[it->second].item.guard,
                                                         SwitchPredicate(*input.node()), input.index() == 1));
@@ -238,42 +284,112 @@ void SinkIntoBranches(OrderGraph& graph, const Program& program, GuardTable* gua
   }
 }
 
-std::vector<int> Schedule(OrderGraph& graph, const GuardTable& guards) {
-  const int n = graph.size();
-  std::vector<int> waiting(n);
-  // Ready items by guard, the shallowest guard first.
-  std::map<std::pair<size_t, GuardId>, std::priority_queue<int, std::vector<int>, std::greater<int>>> ready;
-  const auto key = [&](GuardId guard) { return std::make_pair(guards.literals(guard).size(), guard); };
-  const auto push = [&](int i) { ready[key(graph.items[i].item.guard)].push(i); };
-  for (int i = 0; i < n; ++i) {
-    waiting[i] = static_cast<int>(graph.items[i].item.before.size());
-    if (waiting[i] == 0) push(i);
+namespace {
+
+// Orders one loop (or the step), with its inner loops as single units.
+class Scheduler {
+ public:
+  Scheduler(OrderGraph& graph, GuardTable* guards) : graph_(graph), guards_(*guards) {}
+
+  void Run(int frame);
+  std::vector<int> order() && { return std::move(order_); }
+
+ private:
+  using Ready = std::map<std::pair<size_t, GuardId>, std::priority_queue<int, std::vector<int>, std::greater<int>>>;
+
+  // The unit of `frame` that item `i` belongs to: itself, or minus the number of the inner loop around it; 0 when it is
+  // outside (item 0 is unit 0 of its frame; that a loop is never number 0 keeps them apart).
+  std::optional<int> UnitOf(int i, int frame) const {
+    int at = graph_.items[i].frame;
+    if (at == frame) return i;
+    while (at > 0 && graph_.frames[at].parent != frame) at = graph_.frames[at].parent;
+    return at > 0 ? std::optional<int>(-at) : std::nullopt;
   }
-  std::vector<int> order;
-  std::vector<bool> done(n, false);
+  GuardId GuardOf(int unit) const {
+    if (unit >= 0) return graph_.items[unit].item.guard;
+    const OrderGraph::Frame& frame = graph_.frames[-unit];
+    return frame.merges.empty() ? GuardTable::kAlways : graph_.items[graph_.index.at(frame.merges[0])].item.guard;
+  }
+  void RunLoop(int frame);
+
+  OrderGraph& graph_;
+  GuardTable& guards_;
+  std::vector<int> order_;
+};
+
+void Scheduler::Run(int frame) {
+  const int n = graph_.size();
+  absl::flat_hash_map<int, int> waiting;
+  absl::flat_hash_map<int, std::vector<int>> after;
+  std::vector<int> units;
+  for (int i = 0; i < n; ++i) {
+    const std::optional<int> unit = UnitOf(i, frame);
+    if (!unit.has_value()) continue;
+    if (waiting.try_emplace(*unit, 0).second) units.push_back(*unit);
+    for (int before : graph_.items[i].item.before) {
+      const std::optional<int> source = UnitOf(before, frame);
+      if (!source.has_value() || *source == *unit) continue;
+      ++waiting[*unit];
+      after[*source].push_back(*unit);
+    }
+  }
+  Ready ready;  // by guard, the shallowest first
+  const auto key = [&](GuardId guard) { return std::make_pair(guards_.literals(guard).size(), guard); };
+  const auto push = [&](int unit) { ready[key(GuardOf(unit))].push(unit); };
+  for (int unit : units) {
+    if (waiting[unit] == 0) push(unit);
+  }
+  absl::flat_hash_set<int> done;
   GuardId current = GuardTable::kAlways;
-  while (static_cast<int>(order.size()) < n) {
+  while (done.size() < units.size()) {
     if (ready.empty()) {
       // Only reader-before-writer edges can close a cycle: let the first reader copy and release its writer.
-      const int stuck = static_cast<int>(std::find(done.begin(), done.end(), false) - done.begin());
+      const int stuck = *std::find_if(units.begin(), units.end(), [&](int unit) { return !done.contains(unit); });
       waiting[stuck] = 0;
-      graph.items[stuck].item.copies = true;
+      if (stuck >= 0) graph_.items[stuck].item.copies = true;
       push(stuck);
     }
     auto it = ready.find(key(current));
     if (it == ready.end()) it = ready.begin();
-    const int i = it->second.top();
+    const int unit = it->second.top();
     it->second.pop();
     if (it->second.empty()) ready.erase(it);
-    if (done[i]) continue;
-    done[i] = true;
-    current = graph.items[i].item.guard;
-    order.push_back(i);
-    for (int next : graph.items[i].after) {
+    if (!done.insert(unit).second) continue;
+    current = GuardOf(unit);
+    if (unit >= 0) {
+      order_.push_back(unit);
+    } else {
+      RunLoop(-unit);
+    }
+    for (int next : after[unit]) {
       if (--waiting[next] == 0) push(next);
     }
   }
-  return order;
+}
+
+void Scheduler::RunLoop(int frame) {
+  const OrderGraph::Frame loop = graph_.frames[frame];
+  if (loop.merges.empty()) return Run(frame);  // values that enter and are used once
+  const GuardId guard = GuardOf(-frame);
+  const auto mark = [&](ProgramItem::Kind kind, GuardId when) {
+    order_.push_back(graph_.size());
+    graph_.items.push_back(
+        {.item = {.kind = kind, .node = loop.condition, .merges = loop.merges, .snapshot_of = Output(), .guard = when},
+         .frame = -1});
+  };
+  mark(ProgramItem::kLoopBegin, guard);
+  Run(frame);
+  Output predicate = loop.condition->input(0);
+  while (predicate.node()->op().is(OpRole::kIdentity)) predicate = predicate.node()->input(0);
+  mark(ProgramItem::kLoopEnd, guards_.AndPredicate(guard, predicate, true));
+}
+
+}  // namespace
+
+std::vector<int> Schedule(OrderGraph& graph, GuardTable* guards) {
+  Scheduler scheduler(graph, guards);
+  scheduler.Run(0);
+  return std::move(scheduler).order();
 }
 
 }  // namespace staticflow

@@ -155,16 +155,36 @@ TEST(VariableOrderTest, AControlEdgeOrdersARead) {
   EXPECT_EQ(Show(session.Run({}, after)), "float[]{11}");
 }
 
-TEST(VariableOrderTest, AnOldVersionThatIsNeededLaterIsKept) {
+TEST(VariableOrderTest, AnIdentityOfAReferenceIsLookedThrough) {
   Counter c;
-  Output old = Identity(c.v.ref());
+  Output read = Identity(c.v.ref());
+  Output early = read * 100.0;
   Output plus = AssignAdd(c.v.ref(), 1.0);
-  Output mixed;
+  Output late;
   {
     ControlDependencies wait(c.g, {plus});
-    mixed = old * 100.0 + Identity(c.v.ref());
+    late = Identity(read) * 100.0;
   }
   Session session(c.g);
+  ASSERT_TRUE(session.Initialize().ok());
+  auto out = session.Run({}, {early, late, read});
+  ASSERT_TRUE(out.ok()) << out.status();
+  EXPECT_EQ((*out)[0].scalar<float>(), 1000);
+  EXPECT_EQ((*out)[1].scalar<float>(), 1100);
+  EXPECT_EQ((*out)[2].scalar<float>(), 10);
+}
+
+TEST(VariableOrderTest, AReadOfAHandleKeepsItsVersion) {
+  Graph g;
+  Variable v = NewVariable(g, Tensor(10.0f), {.name = "v", .use_resource = true});
+  Output old = ReadVariable(v.ref(), DT_FLOAT);
+  Output plus = AssignAdd(v.ref(), 1.0);
+  Output mixed;
+  {
+    ControlDependencies wait(g, {plus});
+    mixed = old * 100.0 + ReadVariable(v.ref(), DT_FLOAT);
+  }
+  Session session(g);
   ASSERT_TRUE(session.Initialize().ok());
   EXPECT_EQ(Show(session.Run({}, mixed)), "float[]{1011}");
 }

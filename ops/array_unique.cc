@@ -1,0 +1,181 @@
+// Unique, UniqueWithCounts, ListDiff.
+#include <algorithm>
+#include <numeric>
+
+#include "absl/strings/str_cat.h"
+#include "ops/array_index.h"
+#include "ops/array_nodes.h"
+#include "ops/array_shapes.h"
+
+namespace staticflow {
+namespace {
+
+// A total order: NaNs last.
+template <typename T>
+bool Before(const T& a, const T& b) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return a < b || (b != b && a == a);
+  } else {
+    return a < b;
+  }
+}
+
+// order[0, n): the positions of x in the order of their values, equal ones in order of position.
+template <typename T>
+void SortPositions(const T* x, int64_t n, int64_t* order) {
+  std::iota(order, order + n, 0);
+  std::sort(order, order + n, [x](int64_t i, int64_t j) {
+    if (Before(x[i], x[j])) return true;
+    return !Before(x[j], x[i]) && i < j;
+  });
+}
+
+template <typename F>
+absl::StatusOr<Kernel> ComparableKernel(DataType dtype, F&& make) {
+  Kernel kernel;
+  DispatchType<float, double, int32_t, int64_t, int8_t, int16_t, uint8_t, uint16_t, uint32_t, uint64_t, bool,
+               std::string>(dtype, [&]<typename T>() { kernel = make.template operator()<T>(); });
+  return kernel;
+}
+constexpr char kComparableT[] =
+    "T: {float, double, int32, int64, int8, int16, uint8, uint16, uint32, uint64, bool, string}";
+
+void StoreIndex(const TensorView& out, int64_t i, int64_t value) {
+  if (out.dtype == DT_INT64) {
+    out.as<int64_t>()[i] = value;
+  } else {
+    out.as<int32_t>()[i] = static_cast<int32_t>(value);
+  }
+}
+
+// Unique: the distinct elements in the order in which they first come, and which of them every element is.
+absl::Status UniqueShape(ShapeContext& c) {
+  SF_ASSIGN_OR_RETURN(Shape x, c.WithRank(0, 1));
+  c.set_output(0, Shape::UnknownOfRank(1));
+  c.set_output(1, std::move(x));
+  if (c.num_outputs() == 3) c.set_output(2, Shape::UnknownOfRank(1));
+  return absl::OkStatus();
+}
+
+// Sorting finds for every element the first one that equals it; numbering those in order gives y and idx.
+template <typename T>
+absl::Status FindUnique(KernelContext& c) {
+  const T* x = c.in<T>(0);
+  const int64_t n = c.input(0).num_elements;
+  SF_ASSIGN_OR_RETURN(int64_t * order, c.Scratch<int64_t>(MultiplySizes(n, 2)));
+  int64_t* first = order + n;
+  SortPositions(x, n, order);
+  int64_t distinct = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const bool same = i > 0 && x[order[i]] == x[order[i - 1]];
+    first[order[i]] = same ? first[order[i - 1]] : order[i];
+    distinct += same ? 0 : 1;
+  }
+  int64_t* number = order;  // of the distinct element that first comes at a position
+  SF_RETURN_IF_ERROR(c.AllocateOutput(0, {distinct}));
+  const bool counts = c.num_outputs() == 3;
+  if (counts) {
+    SF_RETURN_IF_ERROR(c.AllocateOutput(2, {distinct}));
+    ClearOutput(c.output(2));
+  }
+  int64_t next = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    if (first[i] == i) {
+      c.out<T>(0)[next] = x[i];
+      number[i] = next++;
+    }
+    const int64_t k = number[first[i]];
+    StoreIndex(c.output(1), i, k);
+    if (counts && c.output(2).dtype == DT_INT64) ++c.out<int64_t>(2)[k];
+    if (counts && c.output(2).dtype == DT_INT32) ++c.out<int32_t>(2)[k];
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Kernel> UniqueKernel(const KernelSetup& setup) {
+  return ComparableKernel(setup.input_dtype(0), []<typename T>() -> Kernel { return FindUnique<T>; });
+}
+
+const OpRegistrar unique({.name = "Unique",
+                          .inputs = {"x: T"},
+                          .outputs = {"y: T", "idx: out_idx"},
+                          .attrs = {kComparableT, "out_idx: indextype = int32"},
+                          .shape = UniqueShape,
+                          .gradient = kNotDifferentiable,
+                          .kernel = UniqueKernel,
+                          .doc = "The distinct elements of a vector."});
+
+const OpRegistrar unique_with_counts({.name = "UniqueWithCounts",
+                                      .inputs = {"x: T"},
+                                      .outputs = {"y: T", "idx: out_idx", "count: out_idx"},
+                                      .attrs = {kComparableT, "out_idx: indextype = int32"},
+                                      .shape = UniqueShape,
+                                      .gradient = kNotDifferentiable,
+                                      .kernel = UniqueKernel,
+                                      .doc = "The distinct elements of a vector and how often they come."});
+
+// ListDiff: the elements of x that are not in y.
+absl::Status ListDiffShape(ShapeContext& c) {
+  SF_RETURN_IF_ERROR(c.WithRank(0, 1).status());
+  SF_RETURN_IF_ERROR(c.WithRank(1, 1).status());
+  c.set_output(0, Shape::UnknownOfRank(1));
+  c.set_output(1, Shape::UnknownOfRank(1));
+  return absl::OkStatus();
+}
+
+template <typename T>
+absl::Status FindMissing(KernelContext& c) {
+  const T *x = c.in<T>(0), *y = c.in<T>(1);
+  const int64_t n = c.input(0).num_elements, m = c.input(1).num_elements;
+  SF_ASSIGN_OR_RETURN(int64_t * order, c.Scratch<int64_t>(AddSizes(n, m)));
+  int64_t* missing = order + m;
+  SortPositions(y, m, order);
+  int64_t count = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t* at =
+        std::lower_bound(order, order + m, x[i], [y](int64_t j, const T& v) { return Before(y[j], v); });
+    if (at == order + m || !(y[*at] == x[i])) missing[count++] = i;
+  }
+  SF_RETURN_IF_ERROR(c.AllocateOutput(0, {count}));
+  SF_RETURN_IF_ERROR(c.AllocateOutput(1, {count}));
+  for (int64_t k = 0; k < count; ++k) {
+    c.out<T>(0)[k] = x[missing[k]];
+    StoreIndex(c.output(1), k, missing[k]);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Kernel> ListDiffKernel(const KernelSetup& setup) {
+  return ComparableKernel(setup.input_dtype(0), []<typename T>() -> Kernel { return FindMissing<T>; });
+}
+
+const OpRegistrar list_diff({.name = "ListDiff",
+                             .inputs = {"x: T", "y: T"},
+                             .outputs = {"out: T", "idx: out_idx"},
+                             .attrs = {kComparableT, "out_idx: indextype = int32"},
+                             .shape = ListDiffShape,
+                             .gradient = kNotDifferentiable,
+                             .kernel = ListDiffKernel,
+                             .doc = "The elements of x that are not in y."});
+
+}  // namespace
+
+UniqueOutputs Unique(Operand x, const IndexOptions& options) {
+  Node* node = NodeBuilder("Unique", {x}).Attr("out_idx", options.out_idx).Name(options.name).BuildNode();
+  if (node == nullptr) return {};
+  return {.y = node->output(0), .idx = node->output(1), .count = Output()};
+}
+
+UniqueOutputs UniqueWithCounts(Operand x, const IndexOptions& options) {
+  Node* node = NodeBuilder("UniqueWithCounts", {x}).Attr("out_idx", options.out_idx).Name(options.name).BuildNode();
+  if (node == nullptr) return {};
+  return {.y = node->output(0), .idx = node->output(1), .count = node->output(2)};
+}
+
+ListDiffOutputs ListDiff(Operand x, Operand y, const IndexOptions& options) {
+  Node* node = NodeBuilder("ListDiff", {x, y}).Attr("out_idx", options.out_idx).Name(options.name).BuildNode();
+  if (node == nullptr) return {};
+  return {.out = node->output(0), .idx = node->output(1)};
+}
+
+}  // namespace staticflow

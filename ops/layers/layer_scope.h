@@ -1,0 +1,58 @@
+// LayerScope: what a layer opens while it builds itself, and what it checks first.
+//
+//   LayerScope layer(g, {.kind = "Dense", .default_name = "dense", .name = options.name, .where = options.where});
+//   if (!layer.Accepts(x)) return Output();
+//   const Variable kernel = layer.Weight("kernel", {.dtype = x.dtype(), .shape = {n, units}});
+#ifndef STATICFLOW_OPS_LAYERS_LAYER_SCOPE_H_
+#define STATICFLOW_OPS_LAYERS_LAYER_SCOPE_H_
+
+#include <optional>
+#include <source_location>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "graph/graph.h"
+#include "graph/variable_scope.h"
+#include "ops/state.h"
+
+namespace staticflow::layers {
+
+struct LayerScopeOptions {
+  std::string kind = "";  // for messages: "Dense"
+  std::string default_name = "";
+  std::string name = "";
+  Reuse reuse = Reuse::kInherit;
+  std::source_location where = {};
+};
+
+// While it lives, variables and nodes belong to the layer, and nodes answer for the line of the layer's caller.
+class LayerScope {
+ public:
+  LayerScope(Graph& g, const LayerScopeOptions& options);
+  ~LayerScope();
+  LayerScope(const LayerScope&) = delete;
+  LayerScope& operator=(const LayerScope&) = delete;
+
+  // Whether a layer can be built on `x`: an output of this graph, in a graph without errors, of known rank in
+  // [min_rank, max_rank] and, unless `floating` is false, of floating type. The error is recorded otherwise (an invalid
+  // `x` was reported where it was made).
+  bool Accepts(Output x, int min_rank, int max_rank, bool floating = true) const;
+  // Records "Dense 'dense' (file.cc:1): message". The result is invalid.
+  Output Fail(absl::string_view message) const;
+
+  // GetVariable with the layer's line. Invalid Outputs in it tell of an error, which the graph keeps.
+  Variable Weight(absl::string_view name, GetVariableOptions options) const;
+
+  Graph& graph() const { return graph_; }
+
+ private:
+  Graph& graph_;
+  std::string kind_;
+  std::source_location where_;
+  std::optional<SourceLine> outer_line_;
+  std::optional<VariableScope> scope_;
+};
+
+}  // namespace staticflow::layers
+
+#endif  // STATICFLOW_OPS_LAYERS_LAYER_SCOPE_H_

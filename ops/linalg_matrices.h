@@ -1,0 +1,46 @@
+// What the linear algebra ops share: batches of matrices, their shapes, their transposes in gradients.
+#ifndef STATICFLOW_OPS_LINALG_MATRICES_H_
+#define STATICFLOW_OPS_LINALG_MATRICES_H_
+
+#include <algorithm>
+#include <cstdint>
+
+#include "graph/gradients.h"
+#include "graph/shape_inference.h"
+#include "ops/elementwise.h"
+#include "runtime/kernel.h"
+
+namespace staticflow {
+
+inline constexpr char kLinalgT[] = "T: {double, float}";
+
+// The innermost matrices of a tensor.
+struct Matrices {
+  explicit Matrices(const TensorView& tensor)
+      : rows(tensor.dim(-2)), columns(tensor.dim(-1)), count(tensor.shape->num_elements(0, tensor.rank() - 2)) {}
+  int64_t size() const { return rows * columns; }
+  int64_t rows, columns, count;
+};
+
+// Input i, whose innermost matrices are square.
+absl::StatusOr<Shape> SquareMatrices(const ShapeContext& c, int i);
+// Output 0 has the shape of input 0: square matrices.
+absl::Status SquareShape(ShapeContext& c);
+// Output 0 is what solves input 0 x = input 1: the shape of input 1.
+absl::Status SolveShape(ShapeContext& c);
+
+// `x` with its last two dimensions exchanged.
+Output Adjoint(Output x);
+
+// The kernel Function<float> or Function<double>, by the type of input 0.
+template <template <typename> typename Function>
+absl::StatusOr<Kernel> LinalgKernel(const KernelSetup& setup) {
+  Kernel kernel;
+  DispatchType<float, double>(setup.input_dtype(0), [&]<typename T>() { kernel = Function<T>(setup); });
+  if (!kernel) return NoKernelFor(setup, setup.input_dtype(0));
+  return kernel;
+}
+
+}  // namespace staticflow
+
+#endif  // STATICFLOW_OPS_LINALG_MATRICES_H_

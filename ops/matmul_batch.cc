@@ -1,0 +1,129 @@
+// BatchMatMul and BatchMatMulV2: products of stacks of matrices.
+#include <algorithm>
+
+#include "graph/gradients.h"
+#include "graph/shape_inference.h"
+#include "ops/elementwise.h"
+#include "ops/math_binary.h"
+#include "ops/matmul.h"
+#include "runtime/gemm.h"
+#include "runtime/kernel.h"
+
+namespace staticflow {
+namespace {
+
+// BatchMatMul(V2): z[..., :, :] = op(x[..., :, :]) op(y[..., :, :]).   With neither transposed: dx = dz y^T,
+// dy = x^T dz, summed over the dimensions that V2 broadcast.
+absl::Status BatchMatMulShape(ShapeContext& c, bool broadcast) {
+  SF_ASSIGN_OR_RETURN(const Shape x, c.WithRankAtLeast(0, 2));
+  SF_ASSIGN_OR_RETURN(const Shape y, c.WithRankAtLeast(1, 2));
+  if (!x.has_rank() || !y.has_rank()) {
+    // Without broadcasting both have the rank that one has.
+    const int rank = broadcast ? Shape::kUnknownRank : std::max(x.rank(), y.rank());
+    c.set_output(0, rank < 0 ? Shape::Unknown() : Shape::UnknownOfRank(rank));
+    return absl::OkStatus();
+  }
+  const bool adj_x = c.attr<bool>("adj_x");
+  const bool adj_y = c.attr<bool>("adj_y");
+  SF_RETURN_IF_ERROR(
+      c.MergeDims(x.dim(adj_x ? -2 : -1), y.dim(adj_y ? -1 : -2), "inner dimensions of x and y").status());
+  const Shape x_batch = x.Slice(0, x.rank() - 2);
+  const Shape y_batch = y.Slice(0, y.rank() - 2);
+  SF_ASSIGN_OR_RETURN(Shape output, broadcast ? BroadcastShapes(x_batch, y_batch) : x_batch.MergeWith(y_batch));
+  output.push_back(x.dim(adj_x ? -1 : -2));
+  output.push_back(y.dim(adj_y ? -2 : -1));
+  c.set_output(0, std::move(output));
+  return absl::OkStatus();
+}
+absl::Status EqualBatchShape(ShapeContext& c) { return BatchMatMulShape(c, false); }
+absl::Status BroadcastBatchShape(ShapeContext& c) { return BatchMatMulShape(c, true); }
+
+// Where the matrix of `operand` starts that output matrix `index` uses: broadcast dimensions do not move it.
+int64_t MatrixOffset(const Shape& operand, const Shape& output, int64_t index) {
+  int64_t offset = 0;
+  int64_t stride = operand.dim(-1) * operand.dim(-2);
+  for (int i = -3; i >= -output.rank(); --i) {
+    const int64_t position = index % output.dim(i);
+    index /= output.dim(i);
+    if (-i > operand.rank()) continue;
+    if (operand.dim(i) > 1) offset += position * stride;
+    stride *= operand.dim(i);
+  }
+  return offset;
+}
+
+// Computes the rows [begin, end) of dimension 0 of the output: rows of the only matrix, or whole matrices.
+template <typename T>
+absl::Status MultiplyMatrices(KernelContext& c, bool adj_x, bool adj_y) {
+  const Shape& x = *c.input(0).shape;
+  const Shape& y = *c.input(1).shape;
+  const Shape& z = *c.output(0).shape;
+  const IndexRange range = c.range();
+  GemmShape s = ContiguousGemm(z.dim(-2), z.dim(-1), x.dim(adj_x ? -2 : -1), adj_x, adj_y);
+  if (z.num_elements() == 0) return absl::OkStatus();
+  const bool single = z.rank() == 2;
+  if (single) s.m = range.end - range.begin;
+  const int64_t first_row = single ? range.begin : 0;
+  const int64_t per_row = single ? 1 : z.num_elements(1, z.rank() - 2);
+  const int64_t begin = single ? 0 : range.begin * per_row;
+  const int64_t end = single ? 1 : range.end * per_row;
+  SF_ASSIGN_OR_RETURN(char* scratch, c.Scratch<char>(GemmScratchBytes<T>(s)));
+  for (int64_t i = begin; i < end; ++i) {
+    const T* a = c.in<T>(0) + MatrixOffset(x, z, i) + first_row * (adj_x ? 1 : s.lda);
+    const T* b = c.in<T>(1) + MatrixOffset(y, z, i);
+    Gemm(s, a, b, c.out<T>(0) + i * z.dim(-2) * s.ldc + first_row * s.ldc, scratch);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Kernel> BatchMatMulKernel(const KernelSetup& setup) {
+  Kernel kernel;
+  const bool adj_x = setup.attr<bool>("adj_x");
+  const bool adj_y = setup.attr<bool>("adj_y");
+  DispatchType<float, double, Half, BFloat16, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t>(
+      setup.input_dtype(0),
+      [&]<typename T>() { kernel = [=](KernelContext& c) { return MultiplyMatrices<T>(c, adj_x, adj_y); }; });
+  if (!kernel) return NoKernelFor(setup, setup.input_dtype(0));
+  return kernel;
+}
+
+void BatchMatMulGradient(GradientContext& c) {
+  const bool adj_x = c.attr<bool>("adj_x");
+  const bool adj_y = c.attr<bool>("adj_y");
+  const Output x = c.x(0), y = c.x(1), dz = c.dy(0);
+  const Output dx = adj_x ? BatchMatMul(y, dz, {.adj_x = adj_y, .adj_y = true}) : BatchMatMul(dz, y, {.adj_y = !adj_y});
+  const Output dy = adj_y ? BatchMatMul(dz, x, {.adj_x = true, .adj_y = adj_x}) : BatchMatMul(x, dz, {.adj_x = !adj_x});
+  c.set_dx(0, SumToShapeOf(dx, x));
+  c.set_dx(1, SumToShapeOf(dy, y));
+}
+
+OpSpec BatchMatMulOp(std::string name, std::string types, ShapeFunction shape, std::string doc) {
+  return {.name = std::move(name),
+          .inputs = {"x: T", "y: T"},
+          .outputs = {"output: T"},
+          .attrs = {std::move(types), "adj_x: bool = false", "adj_y: bool = false", "grad_x: bool = false",
+                    "grad_y: bool = false"},
+          .shape = shape,
+          .gradient = BatchMatMulGradient,
+          .kernel = BatchMatMulKernel,
+          .iteration = {.split = Split::kRows},
+          .doc = std::move(doc)};
+}
+
+const OpRegistrar batch_mat_mul(BatchMatMulOp("BatchMatMul", "T: {bfloat16, half, float, double, int32, int64}",
+                                              EqualBatchShape, "Products of the matrices in two equal stacks."));
+const OpRegistrar batch_mat_mul_v2(BatchMatMulOp(
+    "BatchMatMulV2", "T: {bfloat16, half, float, double, int16, int32, int64, uint8, uint16, uint32, uint64}",
+    BroadcastBatchShape, "Products of the matrices in two stacks whose leading dimensions broadcast."));
+
+}  // namespace
+
+Output BatchMatMul(Operand x, Operand y, const BatchMatMulOptions& options) {
+  return NodeBuilder("BatchMatMulV2", {x, y})
+      .Attr("adj_x", options.adj_x)
+      .Attr("adj_y", options.adj_y)
+      .Name(options.name, "MatMul")
+      .Build();
+}
+
+}  // namespace staticflow

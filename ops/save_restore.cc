@@ -1,0 +1,252 @@
+#include "ops/save_restore.h"
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "graph/gradients.h"
+#include "graph/shape_inference.h"
+#include "runtime/io/bundle.h"
+#include "runtime/kernel.h"
+
+namespace staticflow {
+namespace {
+
+Env* EnvOf(const KernelContext& c) { return c.step().env != nullptr ? c.step().env : PosixEnv(); }
+
+// An element of shape_and_slices. No shape: the whole tensor, whatever its shape.
+struct SliceSpec {
+  bool is_whole = true;
+  Shape full_shape;
+  TensorSlice slice;
+};
+
+// "4 5 0,2:-"
+absl::StatusOr<SliceSpec> ParseSliceSpec(absl::string_view text) {
+  SliceSpec spec;
+  if (text.empty()) return spec;
+  const auto bad = [&] { return absl::InvalidArgumentError(absl::StrCat("'", text, "' is no shape and slice")); };
+  spec.is_whole = false;
+  std::vector<absl::string_view> words = absl::StrSplit(text, ' ');
+  std::vector<absl::string_view> parts = absl::StrSplit(words.back(), ':');
+  words.pop_back();
+  if (words.size() != parts.size() || words.size() > Shape::kMaxRank) return bad();
+  for (size_t i = 0; i < words.size(); ++i) {
+    int64_t size, start = 0, length = -1;
+    if (!absl::SimpleAtoi(words[i], &size) || size < 0) return bad();
+    if (parts[i] != "-") {
+      const std::vector<absl::string_view> numbers = absl::StrSplit(parts[i], ',');
+      if (numbers.size() != 2 || !absl::SimpleAtoi(numbers[0], &start) || !absl::SimpleAtoi(numbers[1], &length) ||
+          start < 0 || length < 0 || start > size || length > size - start) {
+        return bad();
+      }
+    }
+    spec.full_shape.push_back(size);
+    spec.slice.starts.push_back(start);
+    spec.slice.lengths.push_back(length);
+  }
+  return spec;
+}
+
+// The sizes of the part that `spec` names.
+Shape SliceShape(const SliceSpec& spec) {
+  Shape shape;
+  for (int i = 0; i < spec.full_shape.rank(); ++i) {
+    shape.push_back(spec.slice.lengths[i] < 0 ? spec.full_shape.dim(i) : spec.slice.lengths[i]);
+  }
+  return shape;
+}
+
+absl::StatusOr<std::string> ScalarString(const KernelContext& c, int i, absl::string_view what) {
+  if (c.input(i).num_elements != 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(what, " has shape ", c.input(i).shape->ToString(), ", expected a scalar"));
+  }
+  return *c.in<std::string>(i);
+}
+
+absl::Status CheckNameCount(const KernelContext& c, int64_t tensors) {
+  if (c.input(1).num_elements == tensors && c.input(2).num_elements == tensors) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("got ", c.input(1).num_elements, " tensor_names and ",
+                                                 c.input(2).num_elements, " shape_and_slices for ", tensors,
+                                                 " tensors"));
+}
+
+// SaveV2: the checkpoint `prefix` holds the tensors.
+absl::Status SaveKernel(KernelContext& c) {
+  constexpr int kFirst = 3;
+  const int n = c.num_inputs() - kFirst;
+  SF_RETURN_IF_ERROR(CheckNameCount(c, n));
+  SF_ASSIGN_OR_RETURN(const std::string prefix, ScalarString(c, 0, "prefix"));
+  BundleWriter writer(EnvOf(c), prefix);
+  uint64_t bytes = 0;
+  for (int i = 0; i < n; ++i) bytes += static_cast<uint64_t>(c.input(kFirst + i).bytes());
+  SF_RETURN_IF_ERROR(writer.Reserve(bytes));
+  for (int i = 0; i < n; ++i) {
+    const TensorView& view = c.input(kFirst + i);
+    const Tensor tensor = Tensor::BorrowBytes(view.dtype, *view.shape, view.data);
+    const std::string& name = c.in<std::string>(1)[i];
+    SF_ASSIGN_OR_RETURN(const SliceSpec spec, ParseSliceSpec(c.in<std::string>(2)[i]));
+    if (spec.is_whole) {
+      SF_RETURN_IF_ERROR(writer.Add(name, tensor));
+      continue;
+    }
+    if (SliceShape(spec) != *view.shape) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(name, " has shape ", view.shape->ToString(), ", its slice ", SliceShape(spec).ToString()));
+    }
+    SF_RETURN_IF_ERROR(writer.AddSlice(name, spec.full_shape, spec.slice, tensor));
+  }
+  return writer.Finish();
+}
+absl::Status SaveShape(ShapeContext& c) {
+  SF_RETURN_IF_ERROR(c.WithRank(0, 0).status());
+  SF_RETURN_IF_ERROR(c.WithRank(1, 1).status());
+  return c.WithRank(2, 1).status();
+}
+const OpRegistrar save_v2({.name = "SaveV2",
+                           .inputs = {"prefix: string", "tensor_names: string", "shape_and_slices: string",
+                                      "tensors: dtypes"},
+                           .attrs = {"dtypes: list(type) >= 1"},
+                           .shape = SaveShape,
+                           .gradient = kNotDifferentiable,
+                           .kernel = SaveKernel,
+                           .traits = kStateful | kAlwaysRuns,
+                           .doc = "Writes tensors to a checkpoint."});
+
+// The box of `tensor` that `spec` names.
+template <typename T>
+void CopyBox(const Tensor& tensor, const SliceSpec& spec, Tensor& box) {
+  const int rank = tensor.shape().rank();
+  const int64_t n = box.num_elements();
+  std::vector<int64_t> index(rank, 0);
+  for (int64_t k = 0; k < n; ++k) {
+    int64_t flat = 0;
+    for (int d = 0; d < rank; ++d) flat = flat * tensor.shape().dim(d) + spec.slice.starts[d] + index[d];
+    box.data<T>()[k] = tensor.data<T>()[flat];
+    for (int d = rank - 1; d >= 0 && ++index[d] == box.shape().dim(d); --d) index[d] = 0;
+  }
+}
+absl::StatusOr<Tensor> TakeSlice(const std::string& name, const Tensor& tensor, const SliceSpec& spec) {
+  if (spec.is_whole) return tensor;
+  if (tensor.shape() != spec.full_shape) {
+    return absl::InvalidArgumentError(absl::StrCat(name, " has shape ", tensor.shape().ToString(),
+                                                   " in the checkpoint, a slice of ", spec.full_shape.ToString(),
+                                                   " is asked for"));
+  }
+  SF_ASSIGN_OR_RETURN(Tensor box, Tensor::Create(tensor.dtype(), SliceShape(spec)));
+  DispatchType<float, double, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, bool, Half,
+               BFloat16, std::string>(tensor.dtype(), [&]<typename T>() { CopyBox<T>(tensor, spec, box); });
+  return box;
+}
+
+// RestoreV2: the tensors of the checkpoint `prefix`.
+absl::Status RestoreTensors(KernelContext& c, absl::Span<const DataType> dtypes) {
+  const int n = c.num_outputs();
+  SF_RETURN_IF_ERROR(CheckNameCount(c, n));
+  SF_ASSIGN_OR_RETURN(const std::string prefix, ScalarString(c, 0, "prefix"));
+  SF_ASSIGN_OR_RETURN(const BundleReader reader, BundleReader::Open(EnvOf(c), prefix));
+  const std::string* names = c.in<std::string>(1);
+  std::vector<std::string> missing;
+  for (int i = 0; i < n; ++i) {
+    if (!reader.tensors().contains(names[i])) missing.push_back(names[i]);
+  }
+  if (!missing.empty()) {
+    return absl::NotFoundError(absl::StrCat("checkpoint ", prefix, " lacks ", absl::StrJoin(missing, ", ")));
+  }
+  for (int i = 0; i < n; ++i) {
+    const BundleEntry& entry = reader.tensors().at(names[i]);
+    if (entry.dtype != dtypes[i]) {
+      return absl::InvalidArgumentError(absl::StrCat(names[i], " is ", DataTypeName(entry.dtype), " in checkpoint ",
+                                                     prefix, ", expected ", DataTypeName(dtypes[i])));
+    }
+    SF_ASSIGN_OR_RETURN(const SliceSpec spec, ParseSliceSpec(c.in<std::string>(2)[i]));
+    SF_ASSIGN_OR_RETURN(const Tensor tensor, reader.Read(names[i]));
+    SF_ASSIGN_OR_RETURN(Tensor part, TakeSlice(names[i], tensor, spec));
+    SF_RETURN_IF_ERROR(c.SetOutput(i, std::move(part)));
+  }
+  return absl::OkStatus();
+}
+absl::StatusOr<Kernel> RestoreKernel(const KernelSetup& setup) {
+  return Kernel(
+      [dtypes = setup.attr<std::vector<DataType>>("dtypes")](KernelContext& c) { return RestoreTensors(c, dtypes); });
+}
+const OpRegistrar restore_v2({.name = "RestoreV2",
+                              .inputs = {"prefix: string", "tensor_names: string", "shape_and_slices: string"},
+                              .outputs = {"tensors: dtypes"},
+                              .attrs = {"dtypes: list(type) >= 1"},
+                              .shape = SaveShape,
+                              .gradient = kNotDifferentiable,
+                              .kernel = RestoreKernel,
+                              .traits = kStateful,
+                              .doc = "Reads tensors from a checkpoint."});
+
+// MergeV2Checkpoints: destination holds what the checkpoints hold.
+absl::Status MergeCheckpoints(KernelContext& c, bool delete_old, bool allow_missing) {
+  SF_ASSIGN_OR_RETURN(const std::string destination, ScalarString(c, 1, "destination_prefix"));
+  Env* env = EnvOf(c);
+  const auto prefixes = absl::MakeConstSpan(c.in<std::string>(0), static_cast<size_t>(c.input(0).num_elements));
+  BundleWriter writer(env, destination);
+  std::vector<std::string> merged;
+  for (const std::string& prefix : prefixes) {
+    absl::StatusOr<BundleReader> reader = BundleReader::Open(env, prefix);
+    if (absl::IsNotFound(reader.status()) && allow_missing) continue;
+    SF_RETURN_IF_ERROR(reader.status());
+    for (const auto& [name, entry] : reader->tensors()) {
+      SF_ASSIGN_OR_RETURN(const Tensor tensor, reader->Read(name));
+      SF_RETURN_IF_ERROR(writer.Add(name, tensor));
+    }
+    merged.push_back(prefix);
+  }
+  SF_RETURN_IF_ERROR(writer.Finish());
+  for (const std::string& prefix : merged) {
+    if (delete_old && prefix != destination) SF_RETURN_IF_ERROR(DeleteBundle(env, prefix));
+  }
+  return absl::OkStatus();
+}
+absl::StatusOr<Kernel> MergeCheckpointsKernel(const KernelSetup& setup) {
+  return Kernel([delete_old = setup.attr<bool>("delete_old_dirs"),
+                 allow_missing = setup.attr<bool>("allow_missing_files")](KernelContext& c) {
+    return MergeCheckpoints(c, delete_old, allow_missing);
+  });
+}
+absl::Status MergeCheckpointsShape(ShapeContext& c) {
+  SF_RETURN_IF_ERROR(c.WithRank(0, 1).status());
+  return c.WithRank(1, 0).status();
+}
+const OpRegistrar merge_v2_checkpoints({.name = "MergeV2Checkpoints",
+                                        .inputs = {"checkpoint_prefixes: string", "destination_prefix: string"},
+                                        .attrs = {"delete_old_dirs: bool = true", "allow_missing_files: bool = false"},
+                                        .shape = MergeCheckpointsShape,
+                                        .gradient = kNotDifferentiable,
+                                        .kernel = MergeCheckpointsKernel,
+                                        .traits = kStateful | kAlwaysRuns,
+                                        .doc = "Makes one checkpoint of several."});
+
+}  // namespace
+
+Operation SaveV2(Operand prefix, Operand tensor_names, Operand shape_and_slices, absl::Span<const Output> tensors,
+                 const OpOptions& options) {
+  return NodeBuilder("SaveV2", {prefix, tensor_names, shape_and_slices}).Inputs(tensors).Name(options.name).BuildNode();
+}
+
+std::vector<Output> RestoreV2(Operand prefix, Operand tensor_names, Operand shape_and_slices,
+                              std::vector<DataType> dtypes, const OpOptions& options) {
+  Node* node = NodeBuilder("RestoreV2", {prefix, tensor_names, shape_and_slices})
+                   .Attr("dtypes", std::move(dtypes))
+                   .Name(options.name)
+                   .BuildNode();
+  std::vector<Output> tensors;
+  for (int i = 0; node != nullptr && i < node->num_outputs(); ++i) tensors.push_back(node->output(i));
+  return tensors;
+}
+
+Operation MergeV2Checkpoints(Operand checkpoint_prefixes, Operand destination_prefix, bool delete_old_dirs,
+                             const OpOptions& options) {
+  return NodeBuilder("MergeV2Checkpoints", {checkpoint_prefixes, destination_prefix})
+      .Attr("delete_old_dirs", delete_old_dirs)
+      .Name(options.name)
+      .BuildNode();
+}
+
+}  // namespace staticflow

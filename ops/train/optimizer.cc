@@ -1,0 +1,183 @@
+#include "ops/train/optimizer.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "graph/gradients.h"
+#include "ops/array.h"
+#include "ops/control_flow.h"
+#include "ops/math.h"
+#include "ops/state.h"
+
+namespace staticflow::train {
+namespace {
+
+SourceLine LineOf(const std::source_location& where) {
+  const absl::string_view path = where.file_name();
+  return {.file = std::string(path.substr(path.rfind('/') + 1)), .line = static_cast<int>(where.line())};
+}
+
+// While it lives, new nodes answer for the line of the call that asked for them.
+class LineScope {
+ public:
+  LineScope(Graph& g, const SourceLine& line) : graph_(g), outer_(g.line_override()) {
+    if (!outer_.has_value()) g.set_line_override(line);
+  }
+  ~LineScope() { graph_.set_line_override(outer_); }
+
+ private:
+  Graph& graph_;
+  std::optional<SourceLine> outer_;
+};
+
+void ColocateWith(const Variable& slot, const Variable& primary) {
+  for (Node* node : {slot.variable, slot.initializer, slot.snapshot.node()}) {
+    node->SetExtraAttr("_class", std::vector<std::string>{absl::StrCat("loc:@", primary.name())});
+  }
+}
+
+}  // namespace
+
+const Variable* Optimizer::Resolve(Output output) const {
+  return output.valid() ? graph_.FindVariable(output.node()) : nullptr;
+}
+
+Operation Optimizer::Minimize(Output loss, const MinimizeOptions& options) {
+  const std::vector<GradientAndVariable> gradients =
+      ComputeGradients(loss, {.var_list = options.var_list, .grad_loss = options.grad_loss, .where = options.where});
+  if (!graph_.status().ok()) return Operation();
+  const bool none =
+      std::none_of(gradients.begin(), gradients.end(), [](const GradientAndVariable& g) { return g.gradient.valid(); });
+  if (none) {
+    const auto append_name = [](std::string* out, const GradientAndVariable& g) { out->append(g.variable->name()); };
+    const SourceLine line = LineOf(options.where);
+    graph_.RecordError(absl::InvalidArgumentError(absl::StrCat(
+        name_, " (", line.file, ":", line.line, "): the loss ", loss.node()->DebugName(),
+        gradients.empty()
+            ? " has no variable to train"
+            : absl::StrCat(" depends on none of the variables ", absl::StrJoin(gradients, ", ", append_name),
+                           ", or only through ops that pass no gradient on"))));
+    return Operation();
+  }
+  return ApplyGradients(gradients, {.global_step = options.global_step, .name = options.name, .where = options.where});
+}
+
+std::vector<GradientAndVariable> Optimizer::ComputeGradients(Output loss, const ComputeGradientsOptions& options) {
+  const LineScope lines(graph_, LineOf(options.where));
+  std::vector<GradientAndVariable> result;
+  for (Output output : options.var_list) {
+    const Variable* variable = Resolve(output);
+    if (variable == nullptr) {
+      const std::string name = output.valid() ? output.name() : "an invalid output";
+      graph_.RecordError(absl::InvalidArgumentError(absl::StrCat(name_, ": ", name, " in var_list is no variable")));
+      return {};
+    }
+    result.push_back({.gradient = Output(), .variable = variable});
+  }
+  if (options.var_list.empty()) {
+    for (const Variable* variable : graph_.variables(kTrainableVariables)) result.push_back({Output(), variable});
+  }
+  if (!loss.valid() || result.empty()) return result;
+  std::vector<Output> xs;
+  for (const GradientAndVariable& item : result) xs.push_back(item.variable->ref());
+  GradientOptions gradient_options;
+  if (options.grad_loss.valid()) gradient_options.grad_ys = {options.grad_loss};
+  const std::vector<Output> gradients =
+      Gradients(absl::MakeConstSpan(&loss, 1), absl::MakeConstSpan(xs), gradient_options, options.where);
+  for (size_t i = 0; i < result.size() && i < gradients.size(); ++i) result[i].gradient = gradients[i];
+  return result;
+}
+
+Operation Optimizer::ApplyGradients(absl::Span<const GradientAndVariable> gradients,
+                                    const ApplyGradientsOptions& options) {
+  if (!graph_.status().ok()) return Operation();
+  line_ = LineOf(options.where);
+  const LineScope lines(graph_, line_);
+  std::vector<const Variable*> variables;
+  for (const GradientAndVariable& item : gradients) {
+    if (item.gradient.valid() && item.variable != nullptr) variables.push_back(item.variable);
+  }
+  if (variables.empty()) {
+    graph_.RecordError(
+        absl::InvalidArgumentError(absl::StrCat(name_, " (", line_.file, ":", line_.line, "): no gradient to apply")));
+    return Operation();
+  }
+  CreateSlots(variables);
+  const NameScope scope(graph_, options.name.empty() ? name_ : options.name);
+  Prepare();
+  std::vector<Operation> updates;
+  for (const GradientAndVariable& item : gradients) {
+    if (!item.gradient.valid() || item.variable == nullptr) continue;
+    const NameScope update(graph_, absl::StrCat("update_", item.variable->name()));
+    updates.push_back(Apply(item.gradient, *item.variable));
+    if (Node* node = updates.back().node()) {
+      node->SetExtraAttr("_class", std::vector<std::string>{absl::StrCat("loc:@", item.variable->name())});
+    }
+  }
+  Operation train;
+  if (!options.global_step.valid()) {
+    train = Finish(std::move(updates), scope.name());
+  } else {
+    const Variable* counter = Resolve(options.global_step);
+    const ControlDependencies after(graph_, {Finish(std::move(updates), "update")});
+    if (counter != nullptr && counter->is_resource) {
+      train = NodeBuilder("AssignAddVariableOp", {counter->ref(), 1})
+                  .Attr("dtype", counter->dtype)
+                  .Name(scope.name())
+                  .BuildNode();
+    } else {
+      const Output ref = counter != nullptr ? counter->ref() : options.global_step;
+      train = NodeBuilder("AssignAdd", {ref, 1}).Name(scope.name()).BuildNode();
+    }
+  }
+  if (train.valid()) graph_.AddToCollection(kTrainOp, train);
+  return train;
+}
+
+void Optimizer::CreateSlots(absl::Span<const Variable* const>) {}
+
+Operation Optimizer::Finish(std::vector<Operation> updates, const std::string& name) {
+  return Group(graph_, updates, {.name = name});
+}
+
+const Variable* Optimizer::GetSlot(const Variable& variable, absl::string_view slot) const {
+  const auto it = std::find_if(slots_.begin(), slots_.end(), [&](const auto& entry) {
+    return entry.first.first->variable == variable.variable && entry.first.second == slot;
+  });
+  return it == slots_.end() ? nullptr : it->second;
+}
+
+void Optimizer::AddZerosSlot(const Variable& variable, absl::string_view slot, absl::string_view variable_name) {
+  if (GetSlot(variable, slot) != nullptr) return;
+  const VariableScope scope(graph_, "", {.default_name = absl::StrCat(variable.name(), "/", variable_name)});
+  const Variable made =
+      GetVariable(graph_, "",
+                  {.dtype = variable.dtype,
+                   .shape = variable.shape,
+                   .initializer = [](Graph& g, DataType dtype,
+                                     const Shape& shape) { return Zeros(g, dtype, shape, {.name = "zeros"}); },
+                   .trainable = false,
+                   .use_resource = variable.is_resource});
+  if (made.variable == nullptr) return;
+  ColocateWith(made, variable);
+  slots_[{&variable, std::string(slot)}] = graph_.FindVariable(made.variable);
+}
+
+Output Optimizer::Hyperparameter(const Operand& value, absl::string_view name) {
+  if (!value.is_number()) return value.output();
+  return Const(graph_, Tensor(static_cast<float>(value.number())), {.name = std::string(name), .where = value.where()});
+}
+
+Output Optimizer::As(const Variable& variable, Output value) const {
+  return !value.valid() || value.dtype() == variable.dtype ? value : Cast(value, variable.dtype);
+}
+
+NodeBuilder Optimizer::Update(absl::string_view rule, const Variable& variable,
+                              std::initializer_list<Output> inputs) const {
+  NodeBuilder builder(absl::StrCat(variable.is_resource ? "ResourceApply" : "Apply", rule), {variable.ref()});
+  for (Output input : inputs) builder.Input(input);
+  return builder;
+}
+
+}  // namespace staticflow::train

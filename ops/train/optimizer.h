@@ -1,0 +1,106 @@
+// Optimizer: builds the nodes that train variables to make a loss small.
+//
+//   Operation step = train::GradientDescent(g, {.learning_rate = 0.01}).Minimize(loss);
+//
+//   auto gradients = optimizer.ComputeGradients(loss);
+//   for (auto& [gradient, variable] : gradients) gradient = ClipByValue(gradient, -1, 1);
+//   Operation step = optimizer.ApplyGradients(gradients);
+//
+// Built inside ControlDependencies(g, g.collection(kUpdateOps)), the step runs the updates of batch normalization too.
+// An optimizer's own variables (slots, named w/Momentum, w/Adam, w/Adam_1, beta1_power, ...) are part of the
+// collection "variables", so initializers and savers made afterwards cover them. Variables may be references or
+// resources. An optimizer belongs to one graph, which must outlive it; errors stick to the graph.
+//
+// Not thread-safe: it adds to the graph.
+// Source of names, order and formulas: tf.train.Optimizer (TensorFlow 1.15).
+#ifndef STATICFLOW_OPS_TRAIN_OPTIMIZER_H_
+#define STATICFLOW_OPS_TRAIN_OPTIMIZER_H_
+
+#include <map>
+#include <source_location>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "graph/node_builder.h"
+
+namespace staticflow::train {
+
+struct GradientAndVariable {
+  Output gradient;  // invalid: the loss does not depend on the variable
+  const Variable* variable = nullptr;
+};
+
+struct ComputeGradientsOptions {
+  std::vector<Output> var_list = {};  // references, handles or values of variables; empty: trainable_variables
+  Output grad_loss = Output();        // the gradient of what is minimized by the loss; invalid: ones
+  std::source_location where = std::source_location::current();
+};
+
+struct ApplyGradientsOptions {
+  Output global_step = Output();  // a variable that counts the steps, see GetOrCreateGlobalStep
+  std::string name = "";          // the optimizer's
+  std::source_location where = std::source_location::current();
+};
+
+struct MinimizeOptions {
+  Output global_step = Output();
+  std::vector<Output> var_list = {};
+  Output grad_loss = Output();
+  std::string name = "";
+  std::source_location where = std::source_location::current();
+};
+
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+
+  // ComputeGradients, then ApplyGradients.
+  // InvalidArgument, listing the variables, when the loss depends on none of them.
+  Operation Minimize(Output loss, const MinimizeOptions& options = {});
+  // d loss / d v for every variable, in their order.
+  std::vector<GradientAndVariable> ComputeGradients(Output loss, const ComputeGradientsOptions& options = {});
+  // The operation that applies the gradients once, then counts the global step; a member of the collection train_op.
+  // Variables without gradient stay as they are.
+  Operation ApplyGradients(absl::Span<const GradientAndVariable> gradients, const ApplyGradientsOptions& options = {});
+
+  // The slot `slot` ("momentum", "m", "v") of a variable; null when there is none.
+  const Variable* GetSlot(const Variable& variable, absl::string_view slot) const;
+  const std::string& name() const { return name_; }
+
+ protected:
+  Optimizer(Graph& g, std::string name) : graph_(g), name_(std::move(name)) {}
+
+  // The following are called by ApplyGradients, in this order.
+  virtual void CreateSlots(absl::Span<const Variable* const> variables);
+  virtual void Prepare() = 0;  // inside the optimizer's name scope: its numbers as tensors
+  virtual Operation Apply(Output gradient, const Variable& variable) = 0;  // inside `update_<variable>`
+  // One operation, named `name`, that runs `updates` and whatever comes after them.
+  virtual Operation Finish(std::vector<Operation> updates, const std::string& name);
+
+  Graph& graph() const { return graph_; }
+  const SourceLine& line() const { return line_; }
+  // A variable of zeros with the shape and type of `variable`, named `<variable>/<variable_name>`.
+  void AddZerosSlot(const Variable& variable, absl::string_view slot, absl::string_view variable_name);
+  // A number as a scalar Const of float named `name`; a tensor as it is.
+  Output Hyperparameter(const Operand& value, absl::string_view name);
+  // `value` in the variable's type.
+  Output As(const Variable& variable, Output value) const;
+  // The op "Apply<rule>" or "ResourceApply<rule>", after the variable's kind, on `inputs`.
+  NodeBuilder Update(absl::string_view rule, const Variable& variable, std::initializer_list<Output> inputs) const;
+
+ private:
+  const Variable* Resolve(Output output) const;
+
+  Graph& graph_;
+  std::string name_;
+  SourceLine line_;  // of the call that is under way
+  std::map<std::pair<const Variable*, std::string>, const Variable*> slots_;
+};
+
+}  // namespace staticflow::train
+
+#endif  // STATICFLOW_OPS_TRAIN_OPTIMIZER_H_

@@ -1,0 +1,110 @@
+// The frame of optimizer ops. A rule states how one element of the variables changes; the frame makes of it the two ops
+// TensorFlow has, for references (ApplyAdam) and for handles (ResourceApplyAdam).
+//
+//   // accum += grad^2; var -= lr * grad / sqrt(accum)
+//   template <typename A>
+//   struct Adagrad {
+//     static constexpr int kVariables = 2;
+//     A lr;
+//     Adagrad(const A* p, bool) : lr(p[0]) {}
+//     void operator()(A* v, A grad) const { ... v[0] is var, v[1] is accum ... }
+//   };
+//   const RuleSignature kAdagrad = {.name = "Adagrad", .variables = {"var", "accum"}, .arguments = {"lr", "grad"}};
+//   const OpRegistrar adagrad(ReferenceForm<Adagrad>(kAdagrad)), resource_adagrad(HandleForm<Adagrad>(kAdagrad));
+//
+// Half and bfloat16 are computed in float. A rule sees one element at a time, so the update may be cut anywhere.
+#ifndef STATICFLOW_OPS_UPDATE_RULE_H_
+#define STATICFLOW_OPS_UPDATE_RULE_H_
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "graph/gradients.h"
+#include "ops/variable_value.h"
+
+namespace staticflow {
+
+struct RuleSignature {
+  std::string name;                    // "Adam": ApplyAdam and ResourceApplyAdam
+  std::vector<std::string> variables;  // the first is the one that is trained
+  std::vector<std::string> arguments;  // scalars and the gradient ("grad" or "delta") in the op's order
+  std::string flag = "";               // "use_nesterov: bool = false", given to the rule
+  std::string doc = "";
+};
+
+// Shape functions of the two forms: all variables and the gradient have one shape, everything else is a scalar.
+absl::Status UpdateRuleShape(ShapeContext& c);
+
+// Which input is the gradient.
+int GradientInput(const Node& node);
+
+// The variables, all initialized, of the gradient's shape; InvalidArgument or FailedPrecondition otherwise.
+absl::Status CheckUpdate(KernelContext& c, int num_variables, int gradient, VariableSlot** slots);
+
+OpSpec RuleSpec(const RuleSignature& signature, bool is_resource, KernelSource kernel);
+
+// The type in which elements of type T are computed.
+template <typename T>
+using ComputeType = std::conditional_t<std::is_same_v<T, double>, double, float>;
+
+template <template <typename> class Rule, typename T>
+absl::Status ApplyRule(KernelContext& c, int gradient, bool flag) {
+  using A = ComputeType<T>;
+  constexpr int kVariables = Rule<A>::kVariables;
+  VariableSlot* slots[kVariables];
+  SF_RETURN_IF_ERROR(CheckUpdate(c, kVariables, gradient, slots));
+  A parameters[12];
+  int n = 0;
+  for (int i = kVariables; i < c.num_inputs(); ++i) {
+    if (i == gradient) continue;
+    parameters[n++] = c.input(i).dtype == DT_INT64 ? static_cast<A>(c.scalar<int64_t>(i)) : A(c.scalar<T>(i));
+  }
+  const Rule<A> rule(parameters, flag);
+  T* variables[kVariables];
+  for (int k = 0; k < kVariables; ++k) variables[k] = slots[k]->value.template data<T>();
+  const T* grad = c.in<T>(gradient);
+  const auto [begin, end] = UpdateRange(c, *slots[0]);
+#pragma omp simd
+  for (int64_t i = begin; i < end; ++i) {
+    A values[kVariables];
+    for (int k = 0; k < kVariables; ++k) values[k] = A(variables[k][i]);
+    rule(values, A(grad[i]));
+    for (int k = 0; k < kVariables; ++k) variables[k][i] = T(values[k]);
+  }
+  return absl::OkStatus();
+}
+
+template <template <typename> class Rule>
+absl::StatusOr<Kernel> RuleKernel(const KernelSetup& setup) {
+  const int gradient = GradientInput(setup.node());
+  bool flag = false;
+  for (const AttrDef& attr : setup.node().op().attrs) {
+    if (attr.kind == AttrKind::kBool && attr.name != "use_locking") flag = setup.attr<bool>(attr.name);
+  }
+  Kernel kernel;
+  DispatchType<float, double, Half, BFloat16>(setup.input_dtype(gradient), [&]<typename T>() {
+    kernel = [gradient, flag](KernelContext& c) { return ApplyRule<Rule, T>(c, gradient, flag); };
+  });
+  return kernel;
+}
+
+template <template <typename> class Rule>
+OpSpec ReferenceForm(const RuleSignature& signature) {
+  return RuleSpec(signature, /*is_resource=*/false, RuleKernel<Rule>);
+}
+template <template <typename> class Rule>
+OpSpec HandleForm(const RuleSignature& signature) {
+  return RuleSpec(signature, /*is_resource=*/true, RuleKernel<Rule>);
+}
+
+// -1, 0 or 1; NaN for NaN.
+template <typename A>
+A Sign(A x) {
+  return x > 0 ? A(1) : x < 0 ? A(-1) : x;
+}
+
+}  // namespace staticflow
+
+#endif  // STATICFLOW_OPS_UPDATE_RULE_H_

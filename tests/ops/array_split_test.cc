@@ -1,0 +1,77 @@
+// Tables of Split, SplitV, Unpack; the values are TensorFlow's.
+#include "tests/op_test.h"
+
+namespace staticflow {
+namespace {
+
+INSTANTIATE_OP_TEST(Split, {{.name = "rows",
+                             .inputs = {Tensor(0), M({{0, 1}, {2, 3}, {4, 5}, {6, 7}})},
+                             .attrs = {{"num_split", 2}},
+                             .want = {M({{0, 1}, {2, 3}}), M({{4, 5}, {6, 7}})},
+                             .second_order = true},
+                            {.name = "columns",
+                             .inputs = {Tensor(-1), M({{1, 2, 3}, {4, 5, 6}})},
+                             .attrs = {{"num_split", 3}},
+                             .want = {M({{1}, {4}}), M({{2}, {5}}), M({{3}, {6}})},
+                             .second_order = true},
+                            {.name = "one",
+                             .inputs = {Tensor(0), M({{1, 2, 3}, {4, 5, 6}})},
+                             .attrs = {{"num_split", 1}},
+                             .want = {M({{1, 2, 3}, {4, 5, 6}})}},
+                            {.name = "does_not_divide",
+                             .inputs = {Tensor(1), M({{1, 2, 3}, {4, 5, 6}})},
+                             .attrs = {{"num_split", 2}},
+                             .want_error = "does not divide"},
+                            {.name = "out_of_range",
+                             .inputs = {Tensor(2), M({{1, 2, 3}, {4, 5, 6}})},
+                             .attrs = {{"num_split", 1}},
+                             .want_error = "out of range"}});
+
+INSTANTIATE_OP_TEST(SplitV, {{.name = "columns",
+                              .inputs = {M({{1, 2, 3}, {4, 5, 6}}), T<int32_t>({1, 2}), Tensor(1)},
+                              .attrs = {{"num_split", 2}},
+                              .want = {M({{1}, {4}}), M({{2, 3}, {5, 6}})},
+                              .second_order = true},
+                             {.name = "open_size",
+                              .inputs = {M({{1, 2, 3}, {4, 5, 6}}), T<int64_t>({1, -1}), Tensor(1)},
+                              .attrs = {{"num_split", 2}},
+                              .want = {M({{1}, {4}}), M({{2, 3}, {5, 6}})},
+                              .second_order = true},
+                             {.name = "empty_part",
+                              .inputs = {M({{1, 2, 3}, {4, 5, 6}}), T<int32_t>({0, 2}), Tensor(0)},
+                              .attrs = {{"num_split", 2}},
+                              .want = {T({0, 3}, {}), M({{1, 2, 3}, {4, 5, 6}})}},
+                             {.name = "too_small",
+                              .inputs = {M({{1, 2, 3}, {4, 5, 6}}), T<int32_t>({1, 1}), Tensor(1)},
+                              .attrs = {{"num_split", 2}},
+                              .want_error = "add up to 2"},
+                             {.name = "two_open",
+                              .inputs = {M({{1, 2, 3}, {4, 5, 6}}), T<int32_t>({-1, -1}), Tensor(1)},
+                              .attrs = {{"num_split", 2}},
+                              .want_error = "expected 0 or more"},
+                             {.name = "wrong_count",
+                              .inputs = {M({{1, 2, 3}, {4, 5, 6}}), T<int32_t>({3}), Tensor(1)},
+                              .attrs = {{"num_split", 2}},
+                              .want_error = "do not agree"}});
+
+INSTANTIATE_OP_TEST(Unpack, {{.name = "front",
+                              .inputs = {M({{1, 2, 3}, {4, 5, 6}})},
+                              .attrs = {{"num", 2}},
+                              .want = {T({1, 2, 3}), T({4, 5, 6})},
+                              .second_order = true},
+                             {.name = "last",
+                              .inputs = {M({{1, 2, 3}, {4, 5, 6}})},
+                              .attrs = {{"num", 3}, {"axis", -1}},
+                              .want = {T({1, 4}), T({2, 5}), T({3, 6})},
+                              .second_order = true},
+                             {.name = "strings",
+                              .inputs = {T<std::string>({"a", "b"})},
+                              .attrs = {{"num", 2}},
+                              .want = {Tensor("a"), Tensor("b")}},
+                             {.name = "wrong_num",
+                              .inputs = {M({{1, 2, 3}, {4, 5, 6}})},
+                              .attrs = {{"num", 3}},
+                              .want_error = "do not agree"}});
+
+}  // namespace
+}  // namespace staticflow

@@ -1,0 +1,96 @@
+// The values are TensorFlow's.
+#include "tests/op_test.h"
+#include "tests/op_test_cycle.h"
+
+namespace staticflow {
+namespace {
+
+INSTANTIATE_OP_TEST(
+    Conv3D, {{.name = "same",
+              .inputs = {Cycle({1, 2, 3, 3, 2}, 7, 11), Cycle({2, 2, 3, 2, 1}, 5, 7)},
+              .attrs = {{"strides", Ints{1, 1, 1, 1, 1}}, {"padding", "SAME"}},
+              .want = {T({1, 2, 3, 3, 1}, {3, -12, 34, 3, 1, 2, 48, -27, -27, 1, -38, 1, -31, 17, 11, -14, 32, -3})},
+              .second_order = true},
+             {.name = "strides",
+              .inputs = {Cycle({1, 3, 4, 3, 1}, 7, 11), Cycle({2, 3, 2, 1, 2}, 5, 7)},
+              .attrs = {{"strides", Ints{1, 2, 2, 1, 1}}, {"padding", "SAME"}},
+              .want = {T({1, 2, 2, 3, 2}, {28,  -23, 13, 40, -9, -29, -5, 3,   -5, 44, 0,  -20,
+                                           -21, -20, 5,  9,  -5, 2,   -5, -25, -1, 16, -3, -4})},
+              .second_order = true},
+             {.name = "dilated",
+              .inputs = {Cycle({1, 3, 3, 4, 1}, 7, 11), Cycle({2, 2, 2, 1, 1}, 5, 7)},
+              .attrs = {{"strides", Ints{1, 1, 1, 1, 1}}, {"padding", "VALID"}, {"dilations", Ints{1, 2, 1, 2, 1}}},
+              .want = {T({1, 1, 2, 2, 1}, {6, 7, 10, 33})},
+              .second_order = true},
+             {.name = "NCDHW",
+              .inputs = {Cycle({1, 2, 2, 2, 3}, 7, 11), Cycle({2, 2, 1, 2, 2}, 5, 7)},
+              .attrs = {{"strides", Ints{1, 1, 1, 2, 1}}, {"padding", "SAME"}, {"data_format", "NCDHW"}},
+              .want = {T({1, 2, 2, 1, 3}, {43, 22, -32, -2, 2, -5, -17, -3, -11, 14, 22, -25})},
+              .second_order = true},
+             {.name = "double",
+              .inputs = {Cycle<double>({1, 1, 1, 2, 1}, 7, 11), Cycle<double>({1, 1, 1, 1, 1}, 5, 11)},
+              .attrs = {{"strides", Ints{1, 1, 1, 1, 1}}, {"padding", "SAME"}},
+              .want = {T<double>({1, 1, 1, 2, 1}, {25, -10})}},
+             {.name = "channels differ",
+              .inputs = {Cycle({1, 2, 2, 2, 2}, 7, 11), Cycle({1, 1, 1, 3, 1}, 5, 7)},
+              .attrs = {{"strides", Ints{1, 1, 1, 1, 1}}, {"padding", "SAME"}},
+              .want_error = "input has 2 channels, filter expects 3"}});
+
+INSTANTIATE_OP_TEST(
+    Conv3DBackpropInputV2,
+    {{.name = "same",
+      .inputs = {T<int32_t>({1, 2, 3, 3, 2}), Cycle({2, 2, 3, 2, 1}, 5, 7), Cycle({1, 2, 3, 3, 1}, 3, 5)},
+      .attrs = {{"strides", Ints{1, 1, 1, 1, 1}}, {"padding", "SAME"}},
+      .want = {T({1, 2, 3, 3, 2}, {-3, 6,  -3, -6, 3,  3,  -5, -7, 19,  -5,  -4, 7,  7,   -4, -5, 19,  -7, -5,
+                                   13, -9, -7, 13, -3, -8, -5, 23, -18, -14, 21, -5, -13, -3, 6,  -17, -5, 21})},
+      .second_order = true},
+     {.name = "strides",
+      .inputs = {T<int32_t>({1, 3, 4, 3, 1}), Cycle({2, 3, 2, 1, 2}, 5, 7), Cycle({1, 2, 2, 3, 2}, 3, 5)},
+      .attrs = {{"strides", Ints{1, 2, 2, 1, 1}}, {"padding", "SAME"}},
+      .want = {T({1, 3, 4, 3, 1}, {8, 5,   -8, -5, -2, -7, -9, 1,  16, 2,  8,  -7, -3, 5,  9, -2, -9, 3,
+                                   1, -12, -5, 2,  2,  4,  7,  -8, -1, -1, -7, 8,  -8, 16, 1, 6,  -7, -2})},
+      .second_order = true},
+     {.name = "dilated",
+      .inputs = {T<int32_t>({1, 3, 3, 4, 1}), Cycle({2, 2, 2, 1, 1}, 5, 7), Cycle({1, 1, 2, 2, 1}, 3, 5)},
+      .attrs = {{"strides", Ints{1, 1, 1, 1, 1}}, {"padding", "VALID"}, {"dilations", Ints{1, 2, 1, 2, 1}}},
+      .want = {T({1, 3, 3, 4, 1}, {6, -3, -4, 2, 3, -6, 2,  2, 0,  0, 2,  -4, 0, 0,  0, 0,  0, 0,
+                                   0, 0,  0,  0, 0, 0,  -6, 3, -2, 1, -1, 5,  5, -1, 1, -2, 3, -6})},
+      .second_order = true},
+     {.name = "NCDHW",
+      .inputs = {T<int32_t>({1, 2, 2, 2, 3}), Cycle({2, 2, 1, 2, 2}, 5, 7), Cycle({1, 2, 2, 1, 3}, 3, 5)},
+      .attrs = {{"strides", Ints{1, 1, 1, 2, 1}}, {"padding", "SAME"}, {"data_format", "NCDHW"}},
+      .want = {T({1, 2, 2, 2, 3},
+                 {8, -5, 7, -5, 2, -1, -10, -2, 6, 3, 0, -8, -2, 2, -4, -1, 2, -5, 7, -1, 6, 6, 1, 6})},
+      .second_order = true},
+     {.name = "int64 sizes",
+      .inputs = {T<int64_t>({1, 1, 1, 2, 1}), Cycle({1, 1, 1, 1, 1}, 5, 11), Cycle({1, 1, 1, 2, 1}, 7, 11)},
+      .attrs = {{"strides", Ints{1, 1, 1, 1, 1}}, {"padding", "SAME"}},
+      .want = {T({1, 1, 1, 2, 1}, {25, -10})}}});
+
+INSTANTIATE_OP_TEST(
+    Conv3DBackpropFilterV2,
+    {{.name = "same",
+      .inputs = {Cycle({1, 2, 3, 3, 2}, 7, 11), T<int32_t>({2, 2, 3, 2, 1}), Cycle({1, 2, 3, 3, 1}, 3, 5)},
+      .attrs = {{"strides", Ints{1, 1, 1, 1, 1}}, {"padding", "SAME"}},
+      .want = {T({2, 2, 3, 2, 1},
+                 {9, 20, 6, 3, 26, -3, -5, -12, 3, -11, 14, -8, -3, -10, -3, 19, -12, -5, -1, 18, -11, -3, 0, -4})},
+      .second_order = true},
+     {.name = "strides",
+      .inputs = {Cycle({1, 3, 4, 3, 1}, 7, 11), T<int32_t>({2, 3, 2, 1, 2}), Cycle({1, 2, 2, 3, 2}, 3, 5)},
+      .attrs = {{"strides", Ints{1, 2, 2, 1, 1}}, {"padding", "SAME"}},
+      .want = {T({2, 3, 2, 1, 2},
+                 {10, -19, -7, 5, -9, -11, -6, 2, -5, -1, 1, 0, -16, -9, 1, 12, -14, -10, 1, 10, 4, -14, 5, 2})},
+      .second_order = true},
+     {.name = "dilated",
+      .inputs = {Cycle({1, 3, 3, 4, 1}, 7, 11), T<int32_t>({2, 2, 2, 1, 1}), Cycle({1, 1, 2, 2, 1}, 3, 5)},
+      .attrs = {{"strides", Ints{1, 1, 1, 1, 1}}, {"padding", "VALID"}, {"dilations", Ints{1, 2, 1, 2, 1}}},
+      .want = {T({2, 2, 2, 1, 1}, {5, 5, 5, -17, 5, 5, -17, 5})},
+      .second_order = true},
+     {.name = "NCDHW",
+      .inputs = {Cycle({1, 2, 2, 2, 3}, 7, 11), T<int32_t>({2, 2, 1, 2, 2}), Cycle({1, 2, 2, 1, 3}, 3, 5)},
+      .attrs = {{"strides", Ints{1, 1, 1, 2, 1}}, {"padding", "SAME"}, {"data_format", "NCDHW"}},
+      .want = {T({2, 2, 1, 2, 2}, {30, -15, -17, 25, 10, -5, -15, 24, -4, -4, -7, 10, -2, -6, -5, 8})},
+      .second_order = true}});
+
+}  // namespace
+}  // namespace staticflow

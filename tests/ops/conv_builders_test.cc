@@ -1,0 +1,78 @@
+// The builders of matrix products, convolutions and pools: names, types and shapes of the nodes they add.
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "graph/graph.h"
+#include "ops/array.h"
+#include "ops/conv.h"
+#include "ops/matmul.h"
+#include "ops/pool.h"
+
+namespace staticflow {
+namespace {
+
+struct Built {
+  Output output;
+  const char* name;
+  const char* type;
+  const char* shape;
+};
+
+TEST(ConvBuilders, NameTypeAndShape) {
+  Graph g;
+  const Output x = Placeholder(g, {.shape = {-1, 8, 6, 4}, .name = "x"});
+  const Output f = Placeholder(g, {.shape = {3, 3, 4, 5}, .name = "f"});
+  const Output video = Placeholder(g, {.shape = {2, 4, 8, 6, 4}, .name = "video"});
+  const Output f3 = Placeholder(g, {.shape = {1, 3, 3, 4, 5}, .name = "f3"});
+  const Output y = Conv2D(x, f, {.strides = {1, 2, 2, 1}});
+  const Output y3 = Conv3D(video, f3, {.padding = "VALID"});
+  const auto [maxima, argmax] = MaxPoolWithArgmax(x, {.targmax = DT_INT32});
+  const std::vector<Built> all = {
+      {y, "Conv2D", "Conv2D", "[?,4,3,5]"},
+      {Conv2DTranspose(y, f, {9, 8, 6, 4}, {.strides = {1, 2, 2, 1}}), "conv2d_transpose", "Conv2DBackpropInput",
+       "[9,8,6,4]"},
+      {Conv2DBackpropFilter(x, {3, 3, 4, 5}, y, {.strides = {1, 2, 2, 1}, .name = "df"}), "df", "Conv2DBackpropFilter",
+       "[3,3,4,5]"},
+      {DepthwiseConv2dNative(x, f, {.padding = "VALID"}), "DepthwiseConv2dNative", "DepthwiseConv2dNative",
+       "[?,6,4,20]"},
+      {y3, "Conv3D", "Conv3D", "[2,4,6,4,5]"},
+      {Conv3DBackpropInput({2, 4, 8, 6, 4}, f3, y3, {.padding = "VALID"}), "Conv3DBackpropInputV2",
+       "Conv3DBackpropInputV2", "[2,4,8,6,4]"},
+      {Conv3DBackpropFilter(video, {1, 3, 3, 4, 5}, y3, {.padding = "VALID"}), "Conv3DBackpropFilterV2",
+       "Conv3DBackpropFilterV2", "[1,3,3,4,5]"},
+      {MaxPool(x), "MaxPool", "MaxPool", "[?,4,3,4]"},
+      {AvgPool(x, {.padding = "SAME"}), "AvgPool", "AvgPool", "[?,4,3,4]"},
+      {MaxPool3D(video), "MaxPool3D", "MaxPool3D", "[2,2,4,3,4]"},
+      {AvgPool3D(video), "AvgPool3D", "AvgPool3D", "[2,2,4,3,4]"},
+      {maxima, "MaxPoolWithArgmax", "MaxPoolWithArgmax", "[?,4,3,4]"},
+      {argmax, "MaxPoolWithArgmax", "MaxPoolWithArgmax", "[?,4,3,4]"},
+  };
+  EXPECT_EQ(argmax.dtype(), DT_INT32);
+  for (const Built& built : all) {
+    ASSERT_TRUE(built.output.valid()) << built.name << ": " << g.status();
+    EXPECT_EQ(built.output.node()->name(), built.name);
+    EXPECT_EQ(built.output.node()->type(), built.type);
+    EXPECT_EQ(built.output.shape().ToString(), built.shape) << built.name;
+  }
+}
+
+TEST(ConvBuilders, AMistakeKeepsTheCallersLine) {
+  Graph g;
+  const Output f = Placeholder(g, {.shape = {3, 3, 4, 5}, .name = "f"});
+  EXPECT_FALSE(MatMul(f, f).valid());
+  EXPECT_NE(g.status().message().find("MatMul 'MatMul' (conv_builders_test.cc:"), std::string::npos) << g.status();
+}
+
+TEST(ConvBuilders, BatchMatMulIsNamedAsInPython) {
+  Graph g;
+  const Output stack = Placeholder(g, {.shape = {7, 2, 3}, .name = "stack"});
+  const Output product = BatchMatMul(stack, stack, {.adj_y = true});
+  ASSERT_TRUE(product.valid()) << g.status();
+  EXPECT_EQ(product.node()->name(), "MatMul");
+  EXPECT_EQ(product.node()->type(), "BatchMatMulV2");
+  EXPECT_EQ(product.shape().ToString(), "[7,2,2]");
+}
+
+}  // namespace
+}  // namespace staticflow

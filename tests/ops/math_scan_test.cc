@@ -1,0 +1,126 @@
+// Positions of extremes, running sums and products. The values are TensorFlow's where it has a kernel.
+#include <cstdint>
+#include <limits>
+
+#include "tests/op_test.h"
+
+namespace staticflow {
+namespace {
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+INSTANTIATE_OP_TEST(
+    ArgMax,
+    {{.name = "columns", .inputs = {M({{1, 3, 2}, {5, 4, 5}}), Tensor(1)}, .want = {T<int64_t>({1, 0})}},
+     {.name = "rows", .inputs = {M<int64_t>({{1, 3, 2}, {5, 4, -5}}), Tensor(0)}, .want = {T<int64_t>({1, 1, 0})}},
+     {.name = "int32_positions",
+      .inputs = {T({1, 3, 3}), Tensor(-1)},
+      .attrs = {{"output_type", DT_INT32}},
+      .want = {Tensor(1)}},
+     {.name = "middle",
+      .inputs = {T<double>({2, 3, 2}, {0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1}), T<int64_t>({}, {1})},
+      .want = {M<int64_t>({{2, 1}, {1, 1}})}},
+     {.name = "nan", .inputs = {T({kNan, 1, 3, 2}), Tensor(0)}, .want = {T<int64_t>({}, {2})}},
+     {.name = "only_nan", .inputs = {T({kNan, kNan}), Tensor(0)}, .want = {T<int64_t>({}, {0})}},
+     {.name = "bool", .inputs = {T<bool>({false, true, true}), Tensor(0)}, .want = {T<int64_t>({}, {1})}},
+     {.name = "int64", .inputs = {T<int64_t>({3, 9, -2}), Tensor(0)}, .want = {T<int64_t>({}, {1})}},
+     {.name = "half", .inputs = {As<Half>({3, 9, -2}), Tensor(0)}, .want = {T<int64_t>({}, {1})}},
+     {.name = "axis_out_of_range", .inputs = {T({1, 2}), Tensor(1)}, .want_error = "1"},
+     {.name = "empty_dimension", .inputs = {T<double>({2, 0}, {}), Tensor(1)}, .want_error = "is empty"}});
+
+INSTANTIATE_OP_TEST(
+    ArgMin,
+    {{.name = "columns", .inputs = {M({{1, 3, 2}, {5, 4, 5}}), Tensor(1)}, .want = {T<int64_t>({0, 1})}},
+     {.name = "rows", .inputs = {M<int64_t>({{1, 3, 2}, {5, 4, -5}}), Tensor(0)}, .want = {T<int64_t>({0, 0, 1})}},
+     {.name = "int32_positions",
+      .inputs = {T({1, 3, 3}), Tensor(-1)},
+      .attrs = {{"output_type", DT_INT32}},
+      .want = {Tensor(0)}},
+     {.name = "middle",
+      .inputs = {T<double>({2, 3, 2}, {0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1}), T<int64_t>({}, {1})},
+      .want = {M<int64_t>({{0, 2}, {2, 2}})}},
+     {.name = "nan", .inputs = {T({kNan, 1, 3, 2}), Tensor(0)}, .want = {T<int64_t>({}, {1})}},
+     {.name = "only_nan", .inputs = {T({kNan, kNan}), Tensor(0)}, .want = {T<int64_t>({}, {0})}},
+     {.name = "bool", .inputs = {T<bool>({false, true, true}), Tensor(0)}, .want = {T<int64_t>({}, {0})}},
+     {.name = "int64", .inputs = {T<int64_t>({3, 9, -2}), Tensor(0)}, .want = {T<int64_t>({}, {2})}},
+     {.name = "half", .inputs = {As<Half>({3, 9, -2}), Tensor(0)}, .want = {T<int64_t>({}, {2})}},
+     {.name = "axis_out_of_range", .inputs = {T({1, 2}), Tensor(1)}, .want_error = "1"},
+     {.name = "empty_dimension", .inputs = {T<double>({2, 0}, {}), Tensor(1)}, .want_error = "is empty"}});
+
+INSTANTIATE_OP_TEST(Cumsum,
+                    {{.name = "columns",
+                      .inputs = {M<double>({{1.5, -2, 3}, {4, 5, -6}}), Tensor(1)},
+                      .attrs = {{"exclusive", false}, {"reverse", false}},
+                      .want = {M<double>({{1.5, -0.5, 2.5}, {4, 9, 3}})},
+                      .second_order = true},
+                     {.name = "columns_reverse",
+                      .inputs = {M<double>({{1.5, -2, 3}, {4, 5, -6}}), Tensor(1)},
+                      .attrs = {{"exclusive", false}, {"reverse", true}},
+                      .want = {M<double>({{2.5, 1, 3}, {3, -1, -6}})},
+                      .second_order = true},
+                     {.name = "columns_exclusive",
+                      .inputs = {M<double>({{1.5, -2, 3}, {4, 5, -6}}), Tensor(1)},
+                      .attrs = {{"exclusive", true}, {"reverse", false}},
+                      .want = {M<double>({{0, 1.5, -0.5}, {0, 4, 9}})},
+                      .second_order = true},
+                     {.name = "columns_exclusive_reverse",
+                      .inputs = {M<double>({{1.5, -2, 3}, {4, 5, -6}}), Tensor(1)},
+                      .attrs = {{"exclusive", true}, {"reverse", true}},
+                      .want = {M<double>({{1, 3, 0}, {-1, -6, 0}})},
+                      .second_order = true},
+                     {.name = "rows",
+                      .inputs = {M<double>({{1.5, -2, 3}, {4, 5, -6}}), Tensor(0)},
+                      .want = {M<double>({{1.5, -2, 3}, {5.5, 3, -3}})}},
+                     {.name = "middle",
+                      .inputs = {T<double>({2, 3, 2}, {0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.25, 2.5, 2.75, 3}),
+                                 T<int64_t>({}, {-2})},
+                      .attrs = {{"reverse", true}},
+                      .want = {T<double>({2, 3, 2}, {2.25, 3, 2, 2.5, 1.25, 1.5, 6.75, 7.5, 5, 5.5, 2.75, 3})}},
+                     {.name = "int32", .inputs = {T<int32_t>({1, 2, 3}), Tensor(0)}, .want = {T<int32_t>({1, 3, 6})}},
+                     {.name = "half",
+                      .inputs = {As<Half>({1, 2.5f, 3}), Tensor(0)},
+                      .want = {As<Half>({1, 3.5f, 6.5f})},
+                      .check_gradient = false},
+                     {.name = "empty", .inputs = {T<double>({0, 2}, {}), Tensor(0)}, .want = {T<double>({0, 2}, {})}},
+                     {.name = "axis_out_of_range", .inputs = {T({1}), Tensor(1)}, .want_error = "1"}});
+
+INSTANTIATE_OP_TEST(
+    Cumprod,
+    {{.name = "columns",
+      .inputs = {M<double>({{1.5, -2, 3}, {4, 5, -6}}), Tensor(1)},
+      .attrs = {{"exclusive", false}, {"reverse", false}},
+      .want = {M<double>({{1.5, -3, -9}, {4, 2e+01, -1.2e+02}})},
+      .second_order = true},
+     {.name = "columns_reverse",
+      .inputs = {M<double>({{1.5, -2, 3}, {4, 5, -6}}), Tensor(1)},
+      .attrs = {{"exclusive", false}, {"reverse", true}},
+      .want = {M<double>({{-9, -6, 3}, {-1.2e+02, -3e+01, -6}})},
+      .second_order = true},
+     {.name = "columns_exclusive",
+      .inputs = {M<double>({{1.5, -2, 3}, {4, 5, -6}}), Tensor(1)},
+      .attrs = {{"exclusive", true}, {"reverse", false}},
+      .want = {M<double>({{1, 1.5, -3}, {1, 4, 2e+01}})},
+      .second_order = true},
+     {.name = "columns_exclusive_reverse",
+      .inputs = {M<double>({{1.5, -2, 3}, {4, 5, -6}}), Tensor(1)},
+      .attrs = {{"exclusive", true}, {"reverse", true}},
+      .want = {M<double>({{-6, 3, 1}, {-3e+01, -6, 1}})},
+      .second_order = true},
+     {.name = "rows",
+      .inputs = {M<double>({{1.5, -2, 3}, {4, 5, -6}}), Tensor(0)},
+      .want = {M<double>({{1.5, -2, 3}, {6, -1e+01, -18}})}},
+     {.name = "middle",
+      .inputs = {T<double>({2, 3, 2}, {0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.25, 2.5, 2.75, 3}),
+                 T<int64_t>({}, {-2})},
+      .attrs = {{"reverse", true}},
+      .want = {T<double>({2, 3, 2}, {0.234375, 0.75, 0.9375, 1.5, 1.25, 1.5, 10.828125, 15, 6.1875, 7.5, 2.75, 3})}},
+     {.name = "int32", .inputs = {T<int32_t>({1, 2, 3}), Tensor(0)}, .want = {T<int32_t>({1, 2, 6})}},
+     {.name = "half",
+      .inputs = {As<Half>({1, 2.5f, 3}), Tensor(0)},
+      .want = {As<Half>({1, 2.5f, 7.5f})},
+      .check_gradient = false},
+     {.name = "empty", .inputs = {T<double>({0, 2}, {}), Tensor(0)}, .want = {T<double>({0, 2}, {})}},
+     {.name = "axis_out_of_range", .inputs = {T({1}), Tensor(1)}, .want_error = "1"}});
+
+}  // namespace
+}  // namespace staticflow

@@ -1,0 +1,90 @@
+#include "tests/op_test.h"
+
+namespace staticflow {
+namespace {
+
+template <typename E = int32_t>
+Tensor Indices(std::initializer_list<E> values) {
+  return Tensor::Vector<E>(values);
+}
+Tensor Rows() { return M({{1, 2}, {3, 4}, {5, 6}}); }
+
+// Values worked out by hand from the definition of each op.
+INSTANTIATE_OP_TEST(
+    Scatter,
+    {{.name = "update",
+      .op = "ScatterUpdate",
+      .inputs = {Rows(), Indices({2, 0}), M({{7, 8}, {9, 10}})},
+      .want = {M({{9, 10}, {3, 4}, {7, 8}})}},
+     {.name = "update strings",
+      .op = "ScatterUpdate",
+      .inputs = {Tensor::Vector<std::string>({"a", "b"}), Indices({1}), Tensor::Vector<std::string>({"c"})},
+      .want = {Tensor::Vector<std::string>({"a", "c"})}},
+     {.name = "add twice",
+      .op = "ScatterAdd",
+      .inputs = {Rows(), Indices<int64_t>({1, 1}), M({{1, 1}, {10, 20}})},
+      .want = {M({{1, 2}, {14, 25}, {5, 6}})}},
+     {.name = "add a scalar",
+      .op = "ScatterAdd",
+      .inputs = {Rows(), Indices({0, 2}), Tensor(1.0f)},
+      .want = {M({{2, 3}, {3, 4}, {6, 7}})}},
+     {.name = "sub at one index",
+      .op = "ScatterSub",
+      .inputs = {Rows(), Tensor(1), T({1, 1})},
+      .want = {M({{1, 2}, {2, 3}, {5, 6}})}},
+     {.name = "mul", .op = "ScatterMul", .inputs = {T({1, 2}), Indices({1}), T({3})}, .want = {T({1, 6})}},
+     {.name = "div", .op = "ScatterDiv", .inputs = {T({1, 2}), Indices({1}), T({4})}, .want = {T({1, 0.5})}},
+     {.name = "min", .op = "ScatterMin", .inputs = {T({1, 2}), Indices({0, 1}), T({0, 3})}, .want = {T({0, 2})}},
+     {.name = "max", .op = "ScatterMax", .inputs = {T({1, 2}), Indices({0, 1}), T({0, 3})}, .want = {T({1, 3})}},
+     {.name = "no indices", .op = "ScatterAdd", .inputs = {T({1, 2}), Indices({}), T({})}, .want = {T({1, 2})}},
+     {.name = "handle add",
+      .op = "ResourceScatterAdd",
+      .inputs = {Rows(), Indices({1}), M({{1, 1}})},
+      .want_variables = {M({{1, 2}, {4, 5}, {5, 6}})}},
+     {.name = "handle update",
+      .op = "ResourceScatterUpdate",
+      .inputs = {T({1, 2}), Indices({1}), T({5})},
+      .want_variables = {T({1, 5})}},
+     {.name = "handle sub",
+      .op = "ResourceScatterSub",
+      .inputs = {T({1, 2}), Indices({1}), T({3})},
+      .want_variables = {T({1, -1})}},
+     {.name = "handle mul",
+      .op = "ResourceScatterMul",
+      .inputs = {T({1, 2}), Indices({1}), T({3})},
+      .want_variables = {T({1, 6})}},
+     {.name = "handle div",
+      .op = "ResourceScatterDiv",
+      .inputs = {T({1, 2}), Indices({1}), T({4})},
+      .want_variables = {T({1, 0.5})}},
+     {.name = "handle min",
+      .op = "ResourceScatterMin",
+      .inputs = {T({1, 2}), Indices({1}), T({1})},
+      .want_variables = {T({1, 1})}},
+     {.name = "handle max",
+      .op = "ResourceScatterMax",
+      .inputs = {T({1, 2}), Indices({1}), T({7})},
+      .want_variables = {T({1, 7})}},
+     {.name = "index too large",
+      .op = "ScatterAdd",
+      .inputs = {T({1, 2}), Indices({0, 2}), T({1, 1})},
+      .want_error = "indices[1] = 2 is not in [0, 2)"},
+     {.name = "negative index",
+      .op = "ResourceScatterUpdate",
+      .inputs = {T({1, 2}), Indices({-1}), T({1})},
+      .want_error = "is not in [0, 2)"},
+     {.name = "updates of another shape",
+      .op = "ScatterAdd",
+      .inputs = {Rows(), Indices({0}), M({{1, 2, 3}})},
+      .want_error = "updates"},
+     {.name = "scalar variable",
+      .op = "ScatterAdd",
+      .inputs = {Tensor(1.0f), Indices({0}), T({1})},
+      .want_error = "scalar"},
+     {.name = "division by zero",
+      .op = "ScatterDiv",
+      .inputs = {T<int32_t>({1}), Indices({0}), T<int32_t>({0})},
+      .want_error = "division by zero"}});
+
+}  // namespace
+}  // namespace staticflow

@@ -1,0 +1,108 @@
+#include "graph/node_builder.h"
+#include "gtest/gtest.h"
+#include "ops/array.h"
+#include "ops/control_flow.h"
+#include "ops/math.h"
+#include "runtime/session.h"
+
+namespace staticflow {
+namespace {
+
+std::string Show(const absl::StatusOr<Tensor>& result) {
+  return result.ok() ? result->ToString() : std::string(result.status().message());
+}
+
+// A loop in its v1 form over one carried value: while condition(v): v = body(v).
+struct Loop {
+  Graph& g;
+  std::string frame = "loop";
+
+  Output Enter(Output x, bool is_constant = false) {
+    return NodeBuilder("Enter", {x}).Attr("frame_name", frame).Attr("is_constant", is_constant).Build();
+  }
+  template <typename Condition, typename Body>
+  Output Build(Output initial, Condition condition, Body body) {
+    const Output enter = Enter(initial);
+    absl::StatusOr<Node*> merge = g.AddNodeWithBackEdge({.name = g.UniqueName("Merge"),
+                                                         .op = FindOp("Merge"),
+                                                         .inputs = {enter, Output()},
+                                                         .attrs = {{"N", 2}, {"T", initial.dtype()}}},
+                                                        {1}, {initial.dtype()});
+    if (!merge.ok()) {
+      g.RecordError(merge.status());
+      return Output();
+    }
+    const Output carried = (*merge)->output(0);
+    const Output go_on = NodeBuilder("LoopCond", {condition(carried)}).Build();
+    const SwitchOutputs branches = Switch(carried, go_on);
+    const Output next = NodeBuilder("NextIteration", {body(Identity(branches.output_true))}).Build();
+    g.RecordError((*merge)->ReplaceInput(1, next));
+    return NodeBuilder("Exit", {branches.output_false}).Build();
+  }
+};
+
+TEST(LoopTest, RunsUntilItsConditionFails) {
+  Graph g;
+  Output start = Placeholder(g, {.dtype = DT_INT32, .shape = {}, .name = "start"});
+  Output end = Loop{g}.Build(
+      start, [](Output v) { return Less(v, 100); }, [](Output v) { return v * 2; });
+  Output after = end + 1;
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  Session session(g);
+  EXPECT_EQ(Show(session.Run({{start, 3}}, after)), "int32[]{193}");
+  EXPECT_EQ(Show(session.Run({{start, 500}}, after)), "int32[]{501}");
+}
+
+TEST(LoopTest, WhatComesFromOutsideLivesThroughAllIterations) {
+  Graph g;
+  Output x = Placeholder(g, {.dtype = DT_FLOAT, .shape = {-1}, .name = "x"});
+  Loop loop{g};
+  Output step = loop.Enter(Exp(x), true);
+  Output end = loop.Build(
+      ZerosLike(x), [](Output v) { return Less(Sum(v), 10.0); }, [&](Output v) { return v + step; });
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  Session session(g);
+  EXPECT_EQ(Show(session.Run({{x, Tensor::Vector<float>({0, 0})}}, end)), "float[2]{5, 5}");
+}
+
+TEST(LoopTest, ShapesMayChange) {
+  Graph g;
+  Output x = Placeholder(g, {.dtype = DT_FLOAT, .shape = {-1}, .name = "x"});
+  Output end = Loop{g}.Build(
+      x, [](Output v) { return Less(SizeOf(v), 5); },
+      [](Output v) {
+        return Concat(std::vector<Output>{v, v}, 0);
+      });
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  Session session(g);
+  EXPECT_EQ(Show(session.Run({{x, Tensor::Vector<float>({1, 2})}}, end)), "float[8]{1, 2, 1, 2, 1, 2, 1, 2}");
+}
+
+TEST(LoopTest, LoopsNest) {
+  Graph g;
+  Output start = Placeholder(g, {.dtype = DT_INT32, .shape = {}, .name = "start"});
+  Output end = Loop{g, "outer"}.Build(
+      start, [](Output v) { return Less(v, 100); },
+      [&](Output v) {
+        return Loop{g, "inner"}.Build(
+                   v, [](Output w) { return NotEqual(Mod(w, 7), 0); }, [](Output w) { return w + 1; }) +
+               1;
+      });
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  Session session(g);
+  EXPECT_EQ(Show(session.Run({{start, 1}}, end)), "int32[]{106}");
+}
+
+TEST(LoopTest, AnEndlessLoopCanBeCancelled) {
+  Graph g;
+  Output end = Loop{g}.Build(
+      Const(g, Tensor(0)), [](Output i) { return GreaterEqual(i, 0); }, [](Output i) { return i * 1; });
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  Session session(g);
+  CancellationToken token;
+  token.Cancel();
+  EXPECT_EQ(session.Run({}, {end}, {}, {.cancellation = &token}).status().code(), absl::StatusCode::kCancelled);
+}
+
+}  // namespace
+}  // namespace staticflow
