@@ -216,10 +216,11 @@ absl::Status PlanBuilder::EmitAliases(const ProgramItem& item) {
     shapes.push_back(ShapeOf(value));
     constants.push_back(ConstOf(value));
   }
-  // What passes a value on whole keeps its shape; only the others (Reshape, Squeeze, ...) say what becomes of it.
+  // What passes a value on whole keeps its shape, if the op accepts it; only the others (Reshape, Squeeze, ...) say
+  // what becomes of it. The shape function of a read speaks of the handle.
   std::vector<Shape> outputs(node.num_outputs());
   const bool reshapes = node.op().has(kAlias);
-  if (reshapes) {
+  if (!node.op().is(OpRole::kReadVariable)) {
     SF_ASSIGN_OR_RETURN(outputs, InferShapes(node, shapes, constants));
   }
   for (int i = 0; i < node.num_outputs(); ++i) {

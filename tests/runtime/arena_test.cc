@@ -22,7 +22,8 @@ TEST(ArenaTest, LivesThatDoNotMeetShareMemory) {
 
 TEST(ArenaTest, AnEmptyTensorHasAPlaceToo) {
   std::vector<Buffer> buffers = {Alive(0, 0, 1), Alive(0, 0, 1)};
-  EXPECT_EQ(AssignOffsets(&buffers), 128);
+  EXPECT_EQ(AssignOffsets(&buffers), 64);  // of no bytes, so they may share it
+  for (const Buffer& b : buffers) EXPECT_GE(b.offset, 0);
 }
 
 TEST(ArenaTest, UnusedBuffersTakeNothing) {

@@ -16,8 +16,8 @@ struct Predicates {
 
 TEST(GuardsTest, EqualConditionsAreOneGuard) {
   Predicates s;
-  const GuardId a = s.table.And(s.Is(s.p, true), s.Is(s.q, false));
-  const GuardId b = s.table.And(s.Is(s.q, false), s.Is(s.p, true));
+  const GuardId p = s.Is(s.p, true), q = s.Is(s.q, false);
+  const GuardId a = s.table.And(p, q), b = s.table.And(q, p);
   EXPECT_EQ(a, b);
   EXPECT_EQ(s.table.ToString(a), "p:0 and not q:0");
   EXPECT_EQ(s.table.And(a, GuardTable::kAlways), a);
@@ -45,9 +45,10 @@ TEST(GuardsTest, TheWeakerSideOfAnOrDecides) {
 
 TEST(GuardsTest, UnrelatedSidesStayADisjunction) {
   Predicates s;
-  const GuardId either = s.table.Or(s.Is(s.p, true), s.Is(s.q, true));
+  const GuardId p = s.Is(s.p, true), q = s.Is(s.q, true);
+  const GuardId either = s.table.Or(p, q);
   EXPECT_EQ(s.table.ToString(either), "(p:0 or q:0)");
-  EXPECT_EQ(either, s.table.Or(s.Is(s.q, true), s.Is(s.p, true)));
+  EXPECT_EQ(either, s.table.Or(q, p));
   EXPECT_EQ(s.table.Predicates(either).size(), 2);
 }
 
