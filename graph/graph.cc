@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -126,9 +127,10 @@ absl::StatusOr<Node*> Graph::AddNodeWithBackEdge(NodeDefinition definition, absl
       inputs.push_back(input.valid() ? ArgType{input.dtype(), input.is_ref()}
                                      : ArgType{missing_types[missing - missing_inputs.begin()], false});
     }
+    absl::flat_hash_set<Node*> controls;
     for (Node* control : definition.control_inputs) {
       if (&control->graph() != this) return absl::InvalidArgumentError("a control input is of another graph");
-      node->AddControlInput(control);
+      if (controls.insert(control).second) node->control_inputs_.push_back(control);
     }
     SF_RETURN_IF_ERROR(InferAttrs(*node->op_, inputs, &node->attrs_));
     SF_RETURN_IF_ERROR(CheckAttrs(*node->op_, &node->attrs_));
