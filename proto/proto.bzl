@@ -36,7 +36,11 @@ def cc_proto(name, srcs, deps = [], visibility = None):
         name = name,
         srcs = [stem + ".pb.cc" for stem in stems],
         hdrs = [stem + ".pb.h" for stem in stems],
-        copts = ["-w"],
+        # Generated code is a seventh of the build at -O2 and no part of a step.
+        copts = [
+            "-w",
+            "-O1",
+        ],
         visibility = visibility,
         deps = deps + ["@com_google_protobuf//:protobuf"],
     )

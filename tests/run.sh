@@ -14,8 +14,11 @@ source "$root/tools/debian.sh"
 install_packages "${build_packages[@]}" python3
 
 targets=(//...)
+programs=(//benchmarks:all //tests:golden_runner)  # what no test uses must build too
+options=()
 for argument in "$@"; do
-  [[ "$argument" == //* || "$argument" == :* ]] && targets=()
+  [[ "$argument" == //* || "$argument" == :* ]] && targets=() && programs=()
+  [[ "$argument" == --* ]] && options+=("$argument")
 done
 
 events="$(mktemp)"
@@ -25,4 +28,7 @@ cd "$root"
 find . -maxdepth 1 -type l -name 'bazel-*' -delete
 status=0
 "$bazel" test --keep_going --build_event_json_file="$events" "$@" "${targets[@]}" || status=$?
+if [[ ${#programs[@]} -gt 0 ]]; then
+  "$bazel" build --keep_going "${options[@]}" "${programs[@]}" || status=1
+fi
 python3 tests/count.py "$events" "$status"

@@ -58,8 +58,6 @@ def staticflow_system_repositories():
         "com_google_benchmark",
         "com_google_googletest",
         "com_google_protobuf",
-        "highway",
-        "libxsmm",
         "zlib",
     ]:
         if not native.existing_rule(name):

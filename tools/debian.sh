@@ -3,11 +3,8 @@
 # What building takes.
 build_packages=(
   bazel-bootstrap bazel-platforms bazel-rules-java g++
-  libabsl-dev libprotobuf-dev protobuf-compiler libgtest-dev libgmock-dev libbenchmark-dev zlib1g-dev libhwy-dev
+  libabsl-dev libprotobuf-dev protobuf-compiler libgtest-dev libgmock-dev libbenchmark-dev zlib1g-dev
 )
-if [[ "$(dpkg --print-architecture)" == amd64 ]]; then
-  build_packages+=(libxsmm-dev)
-fi
 
 # Debian's own; another one on the PATH may be of another version.
 bazel=/usr/bin/bazel
