@@ -7,15 +7,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "graph/node_builder.h"
+#include "graph/source_line.h"
 #include "graph/status.h"
 
 namespace staticflow {
 namespace {
-
-SourceLine LineOf(const std::source_location& where) {
-  const absl::string_view path = where.file_name();
-  return {.file = std::string(path.substr(path.rfind('/') + 1)), .line = static_cast<int>(where.line())};
-}
 
 Output BuildUnary(OpRole role, Output x) { return NodeBuilder(OpWithRole(role).name(), {x}).Build(); }
 

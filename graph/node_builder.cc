@@ -5,15 +5,11 @@
 #include "absl/strings/str_cat.h"
 #include "graph/control_flow.h"
 #include "graph/signature.h"
+#include "graph/source_line.h"
 #include "graph/status.h"
 
 namespace staticflow {
 namespace {
-
-SourceLine LineOf(const std::source_location& where) {
-  const absl::string_view path = where.file_name();
-  return {.file = std::string(path.substr(path.rfind('/') + 1)), .line = static_cast<int>(where.line())};
-}
 
 // A scalar of `dtype` for a number in the source; null when it has no number type.
 absl::StatusOr<Tensor> NumberAs(DataType dtype, double number) {

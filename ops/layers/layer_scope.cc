@@ -2,16 +2,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "graph/dtype.h"
+#include "graph/source_line.h"
 
 namespace staticflow::layers {
 
 LayerScope::LayerScope(Graph& g, const LayerScopeOptions& options)
     : graph_(g), kind_(options.kind), where_(options.where), outer_line_(g.line_override()) {
-  if (!outer_line_.has_value()) {
-    const absl::string_view path = where_.file_name();
-    graph_.set_line_override(
-        SourceLine{.file = std::string(path.substr(path.rfind('/') + 1)), .line = static_cast<int>(where_.line())});
-  }
+  if (!outer_line_.has_value()) graph_.set_line_override(LineOf(where_));
   scope_.emplace(g, options.name, VariableScopeOptions{.reuse = options.reuse, .default_name = options.default_name});
   if (options.reuse == Reuse::kReuse && options.name.empty()) Fail("reuse needs the name of the layer to share");
 }

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "graph/gradients.h"
+#include "graph/source_line.h"
 #include "ops/array.h"
 #include "ops/control_flow.h"
 #include "ops/math.h"
@@ -12,11 +13,6 @@
 
 namespace staticflow::train {
 namespace {
-
-SourceLine LineOf(const std::source_location& where) {
-  const absl::string_view path = where.file_name();
-  return {.file = std::string(path.substr(path.rfind('/') + 1)), .line = static_cast<int>(where.line())};
-}
 
 // While it lives, new nodes answer for the line of the call that asked for them.
 class LineScope {

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "graph/source_line.h"
 #include "graph/variable_key.h"
 #include "ops/array.h"
 #include "ops/control_flow.h"
@@ -77,9 +78,7 @@ Saver::Saver(Graph* g, int max_to_keep, double keep_hours)
 
 Saver::Saver(Graph& g, const SaverOptions& options)
     : Saver(&g, options.max_to_keep, options.keep_checkpoint_every_n_hours) {
-  const absl::string_view path = options.where.file_name();
-  const SourceLine line = {.file = std::string(path.substr(path.rfind('/') + 1)),
-                           .line = static_cast<int>(options.where.line())};
+  const SourceLine line = LineOf(options.where);
   const auto fail = [&](absl::string_view message) {
     g.RecordError(absl::InvalidArgumentError(
         absl::StrCat("Saver '", options.name, "' (", line.file, ":", line.line, "): ", message)));
