@@ -19,6 +19,7 @@ bool IsDifferentiableType(DataType dtype) { return IsFloating(dtype) || IsComple
 
 // Filled before main() by the family of ops that gathers and scatters.
 Output (*densify_slices)(const IndexedSlices&) = nullptr;
+IndexedSlices (*concatenate_slices)(absl::Span<const IndexedSlices>) = nullptr;
 
 // One reverse walk from ys to xs.
 class Backprop {
@@ -27,7 +28,7 @@ class Backprop {
            SourceLine line)
       : graph_(graph), ys_(ys), xs_(xs), options_(options), line_(std::move(line)) {}
 
-  absl::StatusOr<std::vector<Output>> Run();
+  absl::StatusOr<std::vector<SlicesOrDense>> Run();
 
  private:
   // Nodes that lie on some path from an x to a y; the walk stays among them.
@@ -35,9 +36,13 @@ class Backprop {
   absl::Status SeedOutputs();
   absl::Status Visit(Node& node);
   void Add(Output output, Output gradient);
+  // All slices that came for `output`, as one; invalid when none did or they have different index types.
+  IndexedSlices TotalSlices(Output output);
   Output TotalGradient(Output output);
+  // Whether the node hands on what it got, and that is slices alone; they are then its input's.
+  bool PassesSlicesOn(const Node& node);
   std::string PathToY(const Node& node) const;
-  Output GradientOfX(Output x);
+  SlicesOrDense GradientOfX(Output x);
   bool IsStopped(Output output) const;
 
   Graph& graph_;
@@ -49,6 +54,7 @@ class Backprop {
   absl::flat_hash_map<const Node*, Node*> towards_y_;  // a consumer on the way to a y
   std::vector<Node*> order_;                           // nodes to visit, consumers first
   absl::flat_hash_map<Output, std::vector<Output>> gradients_;
+  absl::flat_hash_map<Output, std::vector<IndexedSlices>> slices_;
   absl::flat_hash_set<Output> stopped_;
   std::vector<std::string> failures_;
 };
@@ -146,7 +152,25 @@ void Backprop::Add(Output output, Output gradient) {
   if (gradient.valid()) gradients_[output].push_back(gradient);
 }
 
+IndexedSlices Backprop::TotalSlices(Output output) {
+  const auto it = slices_.find(output);
+  if (it == slices_.end()) return {};
+  std::vector<IndexedSlices>& parts = it->second;
+  const DataType type = parts[0].indices.dtype();
+  if (std::any_of(parts.begin(), parts.end(), [type](const auto& s) { return s.indices.dtype() != type; })) return {};
+  if (parts.size() > 1) parts = {concatenate_slices(parts)};
+  return parts[0];
+}
+
 Output Backprop::TotalGradient(Output output) {
+  if (slices_.contains(output)) {
+    if (const IndexedSlices total = TotalSlices(output); total.values.valid()) {
+      Add(output, densify_slices(total));
+    } else {
+      for (const IndexedSlices& part : slices_[output]) Add(output, densify_slices(part));
+    }
+    slices_.erase(output);
+  }
   auto it = gradients_.find(output);
   if (it == gradients_.end()) return Output();
   if (it->second.size() > 1) {
@@ -168,7 +192,22 @@ std::string Backprop::PathToY(const Node& node) const {
   return absl::StrJoin(names, " -> ");
 }
 
+bool Backprop::PassesSlicesOn(const Node& node) {
+  if (!node.op().is(OpRole::kIdentity) && !node.op().is(OpRole::kReadVariable)) return false;
+  const Output y = node.output(0), x = node.input(0);
+  const auto it = slices_.find(y);
+  if (it == slices_.end() || gradients_.contains(y) || !from_x_[x.node()->id()] || IsStopped(x)) return false;
+  const std::vector<IndexedSlices> passed = it->second;  // y keeps its own: it may be an x, too
+  std::vector<IndexedSlices>& of_x = slices_[x];
+  of_x.insert(of_x.end(), passed.begin(), passed.end());
+  return true;
+}
+
 absl::Status Backprop::Visit(Node& node) {
+  const bool leads_to_x = std::any_of(node.inputs().begin(), node.inputs().end(), [&](Output input) {
+    return from_x_[input.node()->id()] && !IsStopped(input) && IsDifferentiableType(input.dtype());
+  });
+  if (!leads_to_x || node.op().is(OpRole::kStopGradient) || PassesSlicesOn(node)) return absl::OkStatus();
   std::vector<Output> dys;
   bool any = false;
   for (int i = 0; i < node.num_outputs(); ++i) {
@@ -176,10 +215,7 @@ absl::Status Backprop::Visit(Node& node) {
     dys.push_back(flows ? TotalGradient(node.output(i)) : Output());
     any |= dys.back().valid();
   }
-  const bool leads_to_x = std::any_of(node.inputs().begin(), node.inputs().end(), [&](Output input) {
-    return from_x_[input.node()->id()] && !IsStopped(input) && IsDifferentiableType(input.dtype());
-  });
-  if (!any || !leads_to_x || node.op().is(OpRole::kStopGradient)) return absl::OkStatus();
+  if (!any) return absl::OkStatus();
   GradientContext context(node, dys);
   graph_.set_line_override(node.where().file.empty() ? line_ : node.where());
   NameScope scope(graph_, absl::StrCat(node.name(), "_grad"));
@@ -194,21 +230,21 @@ absl::Status Backprop::Visit(Node& node) {
   }
   SF_RETURN_IF_ERROR(graph_.status());
   for (int i = 0; i < node.num_inputs(); ++i) {
-    Output dx = context.dx(i);
-    if (context.sparse_dx(i).values.valid()) dx = densify_slices(context.sparse_dx(i));
-    if (dx.valid() && from_x_[node.input(i).node()->id()] && !IsStopped(node.input(i))) Add(node.input(i), dx);
+    if (!from_x_[node.input(i).node()->id()] || IsStopped(node.input(i))) continue;
+    if (context.sparse_dx(i).values.valid()) slices_[node.input(i)].push_back(context.sparse_dx(i));
+    Add(node.input(i), context.dx(i));
   }
   return absl::OkStatus();
 }
 
-Output Backprop::GradientOfX(Output x) {
-  Output gradient = TotalGradient(x);
-  if (gradient.valid()) return gradient;
-  // The gradient of a variable by any of its names: what reads it passes on to it.
-  return Output();
+SlicesOrDense Backprop::GradientOfX(Output x) {
+  if (!gradients_.contains(x)) {
+    if (const IndexedSlices total = TotalSlices(x); total.values.valid()) return {.dense = Output(), .slices = total};
+  }
+  return {.dense = TotalGradient(x), .slices = {}};
 }
 
-absl::StatusOr<std::vector<Output>> Backprop::Run() {
+absl::StatusOr<std::vector<SlicesOrDense>> Backprop::Run() {
   FindBetween();
   SF_RETURN_IF_ERROR(SeedOutputs());
   for (Node* node : order_) SF_RETURN_IF_ERROR(Visit(*node));
@@ -218,11 +254,12 @@ absl::StatusOr<std::vector<Output>> Backprop::Run() {
                                                  " op(s): ", absl::StrJoin(failures_, "; ")));
   }
   graph_.set_line_override(line_);
-  std::vector<Output> result;
+  std::vector<SlicesOrDense> result;
   for (Output x : xs_) {
-    Output gradient = GradientOfX(x);
-    if (!gradient.valid() && options_.unconnected == Unconnected::kZero) gradient = BuildUnary(OpRole::kZerosLike, x);
-    result.push_back(gradient);
+    result.push_back(GradientOfX(x));
+    if (!result.back().is_slices() && !result.back().dense.valid() && options_.unconnected == Unconnected::kZero) {
+      result.back().dense = BuildUnary(OpRole::kZerosLike, x);
+    }
   }
   SF_RETURN_IF_ERROR(graph_.status());
   return result;
@@ -230,7 +267,11 @@ absl::StatusOr<std::vector<Output>> Backprop::Run() {
 
 }  // namespace
 
-DensifyRegistrar::DensifyRegistrar(Output (*densify)(const IndexedSlices&)) { densify_slices = densify; }
+SlicesRegistrar::SlicesRegistrar(Output (*densify)(const IndexedSlices&),
+                                 IndexedSlices (*concatenate)(absl::Span<const IndexedSlices>)) {
+  densify_slices = densify;
+  concatenate_slices = concatenate;
+}
 
 GradientContext::GradientContext(Node& node, absl::Span<const Output> output_gradients)
     : node_(node),
@@ -246,7 +287,26 @@ void GradientContext::Fail(absl::string_view reason) { failure_ = std::string(re
 
 std::vector<Output> Gradients(absl::Span<const Output> ys, absl::Span<const Output> xs, const GradientOptions& options,
                               std::source_location where) {
-  const std::vector<Output> failed(xs.size());
+  const std::vector<SlicesOrDense> gradients = GradientsOrSlices(ys, xs, options, where);
+  std::vector<Output> result;
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    if (!gradients[i].is_slices()) {
+      result.push_back(gradients[i].dense);
+      continue;
+    }
+    Graph& graph = xs[i].graph();
+    const std::optional<SourceLine> outer_override = graph.line_override();
+    graph.set_line_override(LineOf(where));
+    const NameScope scope(graph, options.name);
+    result.push_back(densify_slices(gradients[i].slices));
+    graph.set_line_override(outer_override);
+  }
+  return result;
+}
+
+std::vector<SlicesOrDense> GradientsOrSlices(absl::Span<const Output> ys, absl::Span<const Output> xs,
+                                             const GradientOptions& options, std::source_location where) {
+  const std::vector<SlicesOrDense> failed(xs.size());
   Graph* graph = nullptr;
   for (Output y : ys) {
     if (!y.valid()) return failed;
@@ -261,7 +321,7 @@ std::vector<Output> Gradients(absl::Span<const Output> ys, absl::Span<const Outp
     return failed;
   }
   const std::optional<SourceLine> outer_override = graph->line_override();
-  absl::StatusOr<std::vector<Output>> result = [&] {
+  absl::StatusOr<std::vector<SlicesOrDense>> result = [&] {
     NameScope scope(*graph, options.name);
     return Backprop(*graph, ys, xs, options, line).Run();
   }();

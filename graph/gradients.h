@@ -30,11 +30,12 @@ struct IndexedSlices {
   Output dense_shape;
 };
 
-// Registers the function that turns slices into a dense tensor (sums of rows by index); the ops that it needs provide
-// it.
-class DensifyRegistrar {
+// Registers what the walk does with slices: `densify` turns them into a dense tensor (sums of rows by index),
+// `concatenate` makes one of several of the same tensor. The ops that these need provide them.
+class SlicesRegistrar {
  public:
-  explicit DensifyRegistrar(Output (*densify)(const IndexedSlices&));
+  SlicesRegistrar(Output (*densify)(const IndexedSlices&),
+                  IndexedSlices (*concatenate)(absl::Span<const IndexedSlices>));
 };
 
 class GradientContext {
@@ -95,6 +96,20 @@ inline std::vector<Output> Gradients(std::initializer_list<Output> ys, std::init
   return Gradients(absl::MakeConstSpan(ys.begin(), ys.size()), absl::MakeConstSpan(xs.begin(), xs.size()), options,
                    where);
 }
+
+// A gradient as the walk finds it: slices where every way from the ys ends in gathered rows, else a dense tensor.
+struct SlicesOrDense {
+  Output dense;
+  IndexedSlices slices;
+
+  bool is_slices() const { return slices.values.valid(); }
+};
+
+// The same as Gradients, without turning slices into dense tensors at the end: for updates of some rows of a variable.
+// An index may come several times; its slices are then to be added.
+std::vector<SlicesOrDense> GradientsOrSlices(absl::Span<const Output> ys, absl::Span<const Output> xs,
+                                             const GradientOptions& options = {},
+                                             std::source_location where = std::source_location::current());
 
 }  // namespace staticflow
 

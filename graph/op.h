@@ -39,6 +39,7 @@ namespace staticflow {
 class GradientContext;  // graph/gradients.h
 class KernelContext;    // runtime/kernel.h
 class KernelSetup;      // runtime/kernel.h
+class LoopContext;      // runtime/loop.h
 class ShapeContext;     // graph/shape_inference.h
 
 // Sets the shape of every output from what is known of the inputs; InvalidArgument when they contradict the op.
@@ -78,6 +79,28 @@ class KernelSource {
  private:
   Function function_ = nullptr;
   Factory factory_ = nullptr;
+};
+
+// Writes the node as arithmetic on lanes, so that it can share one loop over memory with its neighbours: see
+// runtime/loop.h. False when this node (by its attributes, shapes or values) cannot be written so; its kernel runs
+// then.
+using LoopFunction = bool (*)(LoopContext&);
+
+// The input that output 0 equals, bit for bit and in shape (x * 1, a transpose by the identity), or -1. Asked while
+// planning, with what is known of shapes and values. Float arithmetic is never reassociated: x + 0 is not x for -0.
+using SimplifyFunction = int (*)(const ShapeContext&);
+
+// A product of two matrices: output 0 = op(input 0) op(input 1), transposed as the bool attributes named here say.
+struct ProductForm {
+  absl::string_view transpose_a = "";  // empty: the op is no product
+  absl::string_view transpose_b = "";
+};
+
+// An update of the variable behind input 0 that a product may add itself to: variable += sign * scale * delta.
+struct AccumulationForm {
+  int delta = -1;  // the input that is added; -1: the op is no such update
+  int scale = -1;  // the scalar input, if any
+  double sign = 1;
 };
 
 // Facts that passes, the gradient walk and the planner ask for. Combine with |.
@@ -162,6 +185,10 @@ struct OpSpec {
   Iteration iteration = {};
   std::vector<VariableAccess> access = {};  // for inputs that are variables; unnamed ones count as kUpdate
   ShapeValueFunction shape_value = nullptr;
+  LoopFunction loop = nullptr;
+  SimplifyFunction simplify = nullptr;
+  ProductForm product = {};
+  AccumulationForm accumulation = {};
   std::string doc = "";
 };
 

@@ -126,13 +126,7 @@ absl::StatusOr<Tensor> Tensor::Clone() const {
   if (!valid()) return Tensor();
   absl::StatusOr<Tensor> copy = Create(dtype_, shape_);
   if (!copy.ok()) return copy;
-  if (dtype_ == DT_STRING) {
-    std::copy_n(data<std::string>(), num_elements_, copy->data<std::string>());
-  } else if (dtype_ == DT_RESOURCE) {
-    std::copy_n(data<ResourceHandle>(), num_elements_, copy->data<ResourceHandle>());
-  } else if (bytes() > 0) {
-    std::memcpy(copy->data_, data_, static_cast<size_t>(bytes()));
-  }
+  CopyElements(dtype_, data_, copy->data_, num_elements_);
   return copy;
 }
 
@@ -158,6 +152,13 @@ void Tensor::WrongType(DataType wanted) const {
 void Tensor::NotScalar() const {
   internal::InvariantFailed(__FILE__, __LINE__,
                             absl::StrCat("a tensor of shape ", shape_.ToString(), " is read as a scalar").c_str());
+}
+
+void CopyElements(DataType dtype, const void* from, void* to, int64_t n) {
+  if (from == to || n == 0) return;
+  const bool is_object = DispatchType<std::string, ResourceHandle>(
+      dtype, [&]<typename T>() { std::copy_n(static_cast<const T*>(from), n, static_cast<T*>(to)); });
+  if (!is_object) std::memcpy(to, from, static_cast<size_t>(n * DataTypeSize(dtype)));
 }
 
 bool BitwiseEqual(const Tensor& a, const Tensor& b) {

@@ -129,6 +129,9 @@ class Tensor {
   std::shared_ptr<void> buffer_;  // null for borrowed memory
 };
 
+// Copies `n` elements of a type that tensors can hold. The two may be the same memory.
+void CopyElements(DataType dtype, const void* from, void* to, int64_t n);
+
 // Whether dtype, shape and every byte (every string) agree: NaNs with equal bits are equal, 0 and -0 are not.
 bool BitwiseEqual(const Tensor& a, const Tensor& b);
 

@@ -1,10 +1,13 @@
 // BroadcastGradientArgs, BroadcastArgs, BroadcastTo, Tile.
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "ops/array.h"
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
 #include "ops/math.h"
+#include "ops/neutral_operands.h"
 #include "ops/strided_copy.h"
+#include "runtime/loop.h"
 
 namespace staticflow {
 namespace {
@@ -27,11 +30,32 @@ absl::StatusOr<Shape> ShapeInput(const KernelContext& c, int i) {
 
 // BroadcastGradientArgs: the dimensions in which s0 (s1) has size 1 or none and the broadcast shape may have more.
 // Equal shapes have none; where they differ elsewhere, a dimension of size 1 in both counts for both.
+std::array<Sizes, 2> BroadcastGradientAxes(const Shape& s0, const Shape& s1, const Shape& both) {
+  std::array<Sizes, 2> axes;
+  for (int k = 0; k < 2; ++k) {
+    const Shape& s = k == 0 ? s0 : s1;
+    for (int i = 0; s0 != s1 && i < both.rank(); ++i) {
+      const int own = i - (both.rank() - s.rank());
+      if (own < 0 || s.dim(own) == 1) axes[k].push_back(i);
+    }
+  }
+  return axes;
+}
+
 absl::Status BroadcastGradientArgsShape(ShapeContext& c) {
   SF_RETURN_IF_ERROR(c.WithRank(0, 1).status());
   SF_RETURN_IF_ERROR(c.WithRank(1, 1).status());
   c.set_output(0, Shape::UnknownOfRank(1));
   c.set_output(1, Shape::UnknownOfRank(1));
+  SF_ASSIGN_OR_RETURN(const auto sizes0, c.Integers(0));
+  SF_ASSIGN_OR_RETURN(const auto sizes1, c.Integers(1));
+  if (!sizes0.has_value() || !sizes1.has_value()) return absl::OkStatus();
+  const auto negative = [](int64_t size) { return size < 0; };
+  if (absl::c_any_of(*sizes0, negative) || absl::c_any_of(*sizes1, negative)) return absl::OkStatus();
+  const Shape s0(absl::MakeConstSpan(*sizes0)), s1(absl::MakeConstSpan(*sizes1));
+  SF_ASSIGN_OR_RETURN(const Shape both, BroadcastShapes(s0, s1));
+  const std::array<Sizes, 2> axes = BroadcastGradientAxes(s0, s1, both);
+  for (int k = 0; k < 2; ++k) c.set_output(k, {static_cast<int64_t>(axes[k].size())});
   return absl::OkStatus();
 }
 
@@ -39,15 +63,10 @@ absl::Status BroadcastGradientArgsKernel(KernelContext& c) {
   SF_ASSIGN_OR_RETURN(const Shape s0, ShapeInput(c, 0));
   SF_ASSIGN_OR_RETURN(const Shape s1, ShapeInput(c, 1));
   SF_ASSIGN_OR_RETURN(const Shape both, BroadcastShapes(s0, s1));
+  const std::array<Sizes, 2> axes = BroadcastGradientAxes(s0, s1, both);
   for (int k = 0; k < 2; ++k) {
-    const Shape& s = k == 0 ? s0 : s1;
-    Sizes axes;
-    for (int i = 0; s0 != s1 && i < both.rank(); ++i) {
-      const int own = i - (both.rank() - s.rank());
-      if (own < 0 || s.dim(own) == 1) axes.push_back(i);
-    }
-    SF_RETURN_IF_ERROR(c.AllocateOutput(k, {static_cast<int64_t>(axes.size())}));
-    WriteIntegers(c.output(k), axes);
+    // The shapes' values are known by now, in the plan or at run time, and so the outputs have their size.
+    WriteIntegers(c.output(k), axes[k]);
   }
   return absl::OkStatus();
 }
@@ -127,6 +146,9 @@ absl::StatusOr<Kernel> BroadcastToKernel(const KernelSetup& setup) {
 
 void BroadcastToGradient(GradientContext& c) { c.set_dx(0, SumToShapeOf(c.dy(0), c.x(0), c.y(0))); }
 
+// A row stands for all rows of a loop's matrix, a scalar for all elements.
+bool BroadcastToLoop(LoopContext& c) { return c.set_output(0, c.input(0)); }
+
 const OpRegistrar broadcast_to({.name = "BroadcastTo",
                                 .inputs = {"input: T", "shape: Tidx"},
                                 .outputs = {"output: T"},
@@ -135,6 +157,8 @@ const OpRegistrar broadcast_to({.name = "BroadcastTo",
                                 .gradient = BroadcastToGradient,
                                 .kernel = BroadcastToKernel,
                                 .iteration = {.split = Split::kRows},
+                                .loop = BroadcastToLoop,
+                                .simplify = SimplifySameShape,
                                 .doc = "The input repeated to a larger shape."});
 
 // Tile: the input repeated multiples[d] times along dimension d.   dx = dy summed over the repetitions.
@@ -194,6 +218,7 @@ const OpRegistrar tile({.name = "Tile",
                         .gradient = TileGradient,
                         .kernel = TileKernel,
                         .iteration = {.split = Split::kRows},
+                        .simplify = SimplifySameShape,
                         .doc = "The input repeated along its dimensions."});
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "ops/array_shapes.h"
 #include "ops/math.h"
 #include "ops/strided_copy.h"
+#include "runtime/loop.h"
 
 namespace staticflow {
 namespace {
@@ -146,6 +147,11 @@ absl::Status ZerosKernel(KernelContext& c) {
   return absl::OkStatus();
 }
 
+template <int value>
+bool ConstantLoop(LoopContext& c) {
+  return c.set_output(0, c.Constant(value));
+}
+
 const OpRegistrar zeros_like({.name = "ZerosLike",
                               .inputs = {"x: T"},
                               .outputs = {"y: T"},
@@ -156,6 +162,7 @@ const OpRegistrar zeros_like({.name = "ZerosLike",
                               .traits = kShapeOnly | kElementwise,
                               .role = OpRole::kZerosLike,
                               .iteration = {.split = Split::kFlat},
+                              .loop = ConstantLoop<0>,
                               .doc = "Zeros in the shape of x."});
 
 absl::Status OnesKernel(KernelContext& c) {
@@ -178,6 +185,7 @@ const OpRegistrar ones_like(
      .traits = kShapeOnly | kElementwise,
      .role = OpRole::kOnesLike,
      .iteration = {.split = Split::kFlat},
+     .loop = ConstantLoop<1>,
      .doc = "Ones in the shape of x."});
 
 // The number 0 or 1, or "" for strings, as a scalar.

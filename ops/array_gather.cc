@@ -96,7 +96,16 @@ Output DenseSlices(const IndexedSlices& slices) {
   const Output rows = StridedSlice(slices.dense_shape, {0}, {1}, {1}, {.shrink_axis_mask = 1});
   return UnsortedSegmentSum(slices.values, slices.indices, rows);
 }
-const DensifyRegistrar dense_slices(DenseSlices);
+// Several slices of one tensor, one behind the other.
+IndexedSlices JoinSlices(absl::Span<const IndexedSlices> parts) {
+  std::vector<Output> values, indices;
+  for (const IndexedSlices& part : parts) {
+    values.push_back(part.values);
+    indices.push_back(part.indices);
+  }
+  return {.values = Concat(values, 0), .indices = Concat(indices, 0), .dense_shape = parts[0].dense_shape};
+}
+const SlicesRegistrar slices(DenseSlices, JoinSlices);
 
 // Gather: slices along dimension 0.
 absl::Status GatherShape(ShapeContext& c) { return GatheredShape(c, 0, 0); }

@@ -4,6 +4,7 @@
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
 #include "ops/elementwise.h"
+#include "ops/neutral_operands.h"
 #include "ops/paddings.h"
 
 namespace staticflow {
@@ -73,6 +74,7 @@ const OpRegistrar mirror_pad({.name = "MirrorPad",
                               .shape = MirrorPadShape,
                               .gradient = MirrorPadGradient,
                               .kernel = MirrorPadKernel,
+                              .simplify = SimplifySameShape,
                               .doc = "Mirror images around the input."});
 
 // MirrorPadGrad: every element with its mirror images added.   dx = MirrorPad(dy).

@@ -4,6 +4,7 @@
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
 #include "ops/math.h"
+#include "ops/neutral_operands.h"
 #include "ops/paddings.h"
 
 namespace staticflow {
@@ -87,6 +88,7 @@ const OpRegistrar pad({.name = "Pad",
                        .shape = PadShape,
                        .gradient = PadGradient,
                        .kernel = PadKernel,
+                       .simplify = SimplifySameShape,
                        .doc = "Zeros around the input."});
 
 const OpRegistrar pad_v2({.name = "PadV2",
@@ -96,6 +98,7 @@ const OpRegistrar pad_v2({.name = "PadV2",
                           .shape = PadShape,
                           .gradient = PadV2Gradient,
                           .kernel = PadKernel,
+                          .simplify = SimplifySameShape,
                           .doc = "One value around the input."});
 
 }  // namespace

@@ -42,6 +42,17 @@ absl::StatusOr<Kernel> ReverseKernel(const KernelSetup& setup) {
   });
 }
 
+// What has one element is the same from both ends.
+int SimplifyReverse(const ShapeContext& c) {
+  const absl::StatusOr<std::optional<std::vector<int64_t>>> axes = c.Integers(1);
+  if (!axes.ok() || !axes->has_value() || !c.input(0).has_rank()) return -1;
+  for (int64_t axis : **axes) {
+    const absl::StatusOr<int> i = NormalizeAxis(axis, c.input(0).rank());
+    if (!i.ok() || c.input(0).dim(*i) != 1) return -1;
+  }
+  return 0;
+}
+
 void ReverseGradient(GradientContext& c) { c.set_dx(0, Reverse(c.dy(0), c.x(1))); }
 
 const OpRegistrar reverse_v2({.name = "ReverseV2",
@@ -52,6 +63,7 @@ const OpRegistrar reverse_v2({.name = "ReverseV2",
                               .gradient = ReverseGradient,
                               .kernel = ReverseKernel,
                               .iteration = {.split = Split::kRows},
+                              .simplify = SimplifyReverse,
                               .doc = "Dimensions back to front."});
 
 // ReverseSequence: the first seq_lengths[b] elements of the sequence dimension back to front.

@@ -4,6 +4,7 @@
 #include "ops/array_shapes.h"
 #include "ops/math.h"
 #include "ops/strided_copy.h"
+#include "runtime/loop.h"
 
 namespace staticflow {
 namespace {
@@ -55,6 +56,11 @@ void SelectGradient(GradientContext& c) {
   c.set_dx(2, Select(c.x(0), zeros, c.dy(0)));
 }
 
+bool SelectLoop(LoopContext& c) {
+  const bool chooses_rows = c.input_shape(0).rank() == 1 && c.input_shape(1).rank() > 1;
+  return !chooses_rows && LaneLoop<LaneOp::kSelect>(c);
+}
+
 const OpRegistrar select({.name = "Select",
                           .inputs = {"condition: bool", "t: T", "e: T"},
                           .outputs = {"output: T"},
@@ -63,6 +69,7 @@ const OpRegistrar select({.name = "Select",
                           .gradient = SelectGradient,
                           .kernel = SelectKernel,
                           .iteration = {.split = Split::kRows},
+                          .loop = SelectLoop,
                           .doc = "Elements of t where the condition holds, of e elsewhere."});
 
 // SelectV2: the same with broadcasting.
@@ -124,6 +131,7 @@ const OpRegistrar select_v2({.name = "SelectV2",
                              .kernel = SelectV2Kernel,
                              .traits = kElementwise,
                              .iteration = {.split = Split::kFlat},
+                             .loop = LaneLoop<LaneOp::kSelect>,
                              .doc = "Elements of t where the condition holds, of e elsewhere, all broadcast."});
 
 // Where: the indices of the nonzero elements.

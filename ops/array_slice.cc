@@ -6,6 +6,7 @@
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
 #include "ops/math.h"
+#include "ops/neutral_operands.h"
 #include "ops/strided_copy.h"
 
 namespace staticflow {
@@ -87,6 +88,7 @@ const OpRegistrar slice({.name = "Slice",
                          .kernel = SliceKernel,
                          .iteration = {.split = Split::kRows},
                          .shape_value = SliceShapeValue,
+                         .simplify = SimplifySameShape,
                          .doc = "A block of the input."});
 
 // Range: start, start + delta, ... before limit.

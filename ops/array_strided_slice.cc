@@ -1,9 +1,12 @@
 // StridedSlice and StridedSliceGrad.
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "ops/array.h"
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
 #include "ops/math.h"
+#include "ops/neutral_operands.h"
 #include "ops/slice_spec.h"
 
 namespace staticflow {
@@ -106,6 +109,15 @@ std::optional<Shape> StridedSliceShapeValue(const ShapeContext& c) {
   return slice;
 }
 
+// With positive strides and every dimension in its place, a slice of the input's shape is the input.
+int SimplifyWholeSlice(const ShapeContext& c) {
+  if (c.attr<int64_t>("new_axis_mask") != 0 || c.attr<int64_t>("shrink_axis_mask") != 0) return -1;
+  const absl::StatusOr<std::optional<std::vector<int64_t>>> strides = c.Integers(3);
+  if (!strides.ok() || !strides->has_value()) return -1;
+  const bool forward = std::all_of((*strides)->begin(), (*strides)->end(), [](int64_t stride) { return stride > 0; });
+  return forward ? SimplifySameShape(c) : -1;
+}
+
 const OpRegistrar strided_slice({.name = "StridedSlice",
                                  .inputs = {"input: T", "begin: Index", "end: Index", "strides: Index"},
                                  .outputs = {"output: T"},
@@ -115,6 +127,7 @@ const OpRegistrar strided_slice({.name = "StridedSlice",
                                  .kernel = StridedSliceKernel,
                                  .iteration = {.split = Split::kRows},
                                  .shape_value = StridedSliceShapeValue,
+                                 .simplify = SimplifyWholeSlice,
                                  .doc = "input[begin:end:strides] with masks."});
 
 // StridedSliceGrad: zeros of shape `shape` with dy at the slice.   d dy = the slice of the gradient.

@@ -5,6 +5,7 @@
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
 #include "ops/strided_copy.h"
+#include "runtime/transposes.h"
 
 namespace staticflow {
 namespace {
@@ -83,6 +84,17 @@ absl::StatusOr<Kernel> TransposeKernel(const KernelSetup& setup) {
   });
 }
 
+// With every dimension where it is, y is x.
+int LeavesAllInPlace(const ShapeContext& c) {
+  const absl::StatusOr<std::optional<std::vector<int64_t>>> perm = c.Integers(1);
+  if (!perm.ok() || !perm->has_value()) return -1;
+  const int64_t rank = static_cast<int64_t>((*perm)->size());
+  for (int64_t i = 0; i < rank; ++i) {
+    if (((**perm)[i] + rank) % rank != i) return -1;
+  }
+  return 0;
+}
+
 void TransposeGradient(GradientContext& c) { c.set_dx(0, Transpose(c.dy(0), InvertPermutation(c.x(1)))); }
 
 const OpRegistrar transpose({.name = "Transpose",
@@ -93,7 +105,9 @@ const OpRegistrar transpose({.name = "Transpose",
                              .gradient = TransposeGradient,
                              .kernel = TransposeKernel,
                              .iteration = {.split = Split::kRows},
+                             .simplify = LeavesAllInPlace,
                              .doc = "Reorders the dimensions of x."});
+const TransposeRegistrar transposes("Transpose");
 
 // InvertPermutation: y[x[i]] = i.
 absl::Status InvertPermutationShape(ShapeContext& c) {

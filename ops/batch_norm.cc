@@ -7,6 +7,7 @@
 #include "graph/gradients.h"
 #include "ops/array.h"
 #include "ops/batch_norm_layout.h"
+#include "ops/loop_arithmetic.h"
 #include "ops/math.h"
 #include "ops/nn_composition.h"
 
@@ -34,11 +35,11 @@ absl::Status BatchNormShape(ShapeContext& c) {
 }
 
 struct BatchNormAttrs {
-  explicit BatchNormAttrs(const KernelSetup& setup)
-      : epsilon(setup.attr<float>("epsilon")),
-        average(setup.attr<float>("exponential_avg_factor")),
-        training(setup.attr<bool>("is_training")),
-        channels_first(ChannelsFirst(setup.attr<std::string>("data_format"))) {}
+  explicit BatchNormAttrs(const Node& node)
+      : epsilon(node.attr<float>("epsilon")),
+        average(node.attr<float>("exponential_avg_factor")),
+        training(node.attr<bool>("is_training")),
+        channels_first(ChannelsFirst(node.attr<std::string>("data_format"))) {}
   float epsilon, average;
   bool training, channels_first;
 };
@@ -114,7 +115,7 @@ absl::Status BatchNorm(KernelContext& c, const BatchNormAttrs& a) {
   }
   for (int64_t i = 0; i < n; ++i) {
     float_mean[i] = static_cast<float>(mean[i]);
-    factor[i] = static_cast<float>(c.in<float>(kScale)[first + i] / std::sqrt(variance[i] + double{a.epsilon}));
+    factor[i] = c.in<float>(kScale)[first + i] / std::sqrt(static_cast<float>(variance[i]) + a.epsilon);
   }
   Normalize<T>(c, part, float_mean, factor);
   return absl::OkStatus();
@@ -122,11 +123,48 @@ absl::Status BatchNorm(KernelContext& c, const BatchNormAttrs& a) {
 
 absl::StatusOr<Kernel> BatchNormKernel(const KernelSetup& setup) {
   Kernel kernel;
-  const BatchNormAttrs a(setup);
+  const BatchNormAttrs a(setup.node());
   DispatchType<float, Half, BFloat16>(
       setup.input_dtype(kX), [&]<typename T>() { kernel = [a](KernelContext& c) { return BatchNorm<T>(c, a); }; });
   if (!kernel) return NoKernelFor(setup, setup.input_dtype(kX));
   return kernel;
+}
+
+// The same with one element per channel in lanes: the mean and variance that normalize.
+struct LaneMoments {
+  Lanes mean, variance;
+};
+
+LaneMoments BatchMoments(LoopContext& c, const BatchNormAttrs& a) {
+  const Lanes x(c, kX);
+  const double n = static_cast<double>(c.rows(kX));
+  const Lanes mean = SumRows(x) / n;
+  const Lanes variance = SumRows(Apply(LaneOp::kSquare, x - mean)) / n;
+  Lanes batch_mean = mean, batch_variance = n > 1 ? variance * (n / (n - 1)) : variance;
+  if (a.average != 1) {
+    batch_mean = (1 - a.average) * Lanes(c, kMean) + a.average * batch_mean;
+    batch_variance = (1 - a.average) * Lanes(c, kVariance) + a.average * batch_variance;
+  }
+  c.set_output(kBatchMean, batch_mean.reg());
+  c.set_output(kBatchVariance, batch_variance.reg());
+  return {mean, variance};
+}
+
+bool BatchNormLoop(LoopContext& c) {
+  const BatchNormAttrs a(c.node());
+  if (a.channels_first || c.rows(kX) == 0 || (a.training && !ReducesToLast(c, kX))) return false;
+  LaneMoments moments;
+  if (a.training) {
+    moments = BatchMoments(c, a);
+  } else {
+    moments = {Lanes(c, kMean), Lanes(c, kVariance)};
+    c.set_output(kBatchMean, moments.mean.reg());
+    c.set_output(kBatchVariance, moments.variance.reg());
+  }
+  c.set_output(kSavedMean, moments.mean.reg());
+  c.set_output(kSavedVariance, moments.variance.reg());
+  const Lanes factor = Lanes(c, kScale) / sqrt(moments.variance + a.epsilon);
+  return c.set_output(kY, ((Lanes(c, kX) - moments.mean) * factor + Lanes(c, kOffset)).reg());
 }
 
 // `v`, one element per channel, such that it broadcasts against x.
@@ -204,6 +242,7 @@ OpSpec BatchNormOp(std::string name, std::string u, std::vector<std::string> typ
           .gradient = BatchNormGradient,
           .kernel = BatchNormKernel,
           .iteration = {.split = Split::kColumns},
+          .loop = BatchNormLoop,
           .doc = "Batch normalization with the batch's or with given statistics."};
 }
 

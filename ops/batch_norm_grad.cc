@@ -4,6 +4,7 @@
 #include "graph/gradients.h"
 #include "ops/array.h"
 #include "ops/batch_norm_layout.h"
+#include "ops/loop_arithmetic.h"
 #include "ops/math.h"
 
 namespace staticflow {
@@ -44,20 +45,39 @@ absl::Status BatchNormGrad(KernelContext& c, float epsilon, bool training, bool 
               [=](int64_t i, int64_t ch) { return double(Widen(dy[i])) * (double(Widen(x[i])) - double{mean[ch]}); });
   const double count = static_cast<double>(part.layout.count());
   for (int64_t i = 0; i < n; ++i) {
-    const double v = double{variance[first + i]} + double{epsilon};
-    factor[i] = static_cast<float>(scale[first + i] / std::sqrt(v));
-    shift[i] = training ? static_cast<float>(sum_dy[i] / count) : 0;
-    slope[i] = training ? static_cast<float>(sum_dy_x[i] / count / v) : 0;
+    const float v = variance[first + i] + epsilon, root = std::sqrt(v);
+    factor[i] = scale[first + i] / root;
+    shift[i] = static_cast<float>(sum_dy[i] / count);
+    slope[i] = static_cast<float>(sum_dy_x[i] / count / v);
     if (!part.writes_statistics) continue;
-    c.out<float>(kDscale)[first + i] = static_cast<float>(sum_dy_x[i] / std::sqrt(v));
+    c.out<float>(kDscale)[first + i] = static_cast<float>(sum_dy_x[i] / root);
     c.out<float>(kDoffset)[first + i] = static_cast<float>(sum_dy[i]);
   }
   T* dx = c.out<T>(kDx);
+  if (!training) {
+    part.ForEach([=](int64_t i, int64_t ch) { dx[i] = T(factor[ch - first] * float(Widen(dy[i]))); });
+    return absl::OkStatus();
+  }
   part.ForEach([=](int64_t i, int64_t ch) {
     const float centered = float(Widen(x[i])) - mean[ch];
     dx[i] = T(factor[ch - first] * (float(Widen(dy[i])) - shift[ch - first] - centered * slope[ch - first]));
   });
   return absl::OkStatus();
+}
+
+bool BatchNormGradLoop(LoopContext& c) {
+  if (ChannelsFirst(c.attr<std::string>("data_format")) || !ReducesToLast(c, kX) || !ReducesToLast(c, kDy)) {
+    return false;
+  }
+  const Lanes dy(c, kDy), centered = Lanes(c, kX) - Lanes(c, kMean);
+  const Lanes sum_dy = SumRows(dy), sum_dy_x = SumRows(dy * centered);
+  const Lanes v = Lanes(c, kVariance) + c.attr<float>("epsilon"), root = sqrt(v);
+  const Lanes factor = Lanes(c, kScale) / root;
+  c.set_output(kDscale, (sum_dy_x / root).reg());
+  c.set_output(kDoffset, sum_dy.reg());
+  if (!c.attr<bool>("is_training")) return c.set_output(kDx, (factor * dy).reg());
+  const double n = static_cast<double>(c.rows(kX));
+  return c.set_output(kDx, (factor * (dy - sum_dy / n - centered * (sum_dy_x / n / v))).reg());
 }
 
 absl::StatusOr<Kernel> BatchNormGradKernel(const KernelSetup& setup) {
@@ -145,6 +165,7 @@ OpSpec BatchNormGradOp(std::string name, const std::string& u, std::vector<std::
           .gradient = BatchNormGradGradient,
           .kernel = BatchNormGradKernel,
           .iteration = {.split = Split::kColumns},
+          .loop = BatchNormGradLoop,
           .doc = "The gradient of FusedBatchNorm, given the statistics that normalized."};
 }
 

@@ -62,7 +62,7 @@ const OpRegistrar conv_2d({.name = "Conv2D",
                            .shape = ConvShapeFunction,
                            .gradient = Conv2DGradient,
                            .kernel = ConvKernel,
-                           .iteration = {.split = Split::kRows, .dims = "nhwc,rsck->nhwk"},
+                           .iteration = {.split = Split::kRows, .dims = "n,rsck->nhwk"},
                            .doc = "Convolves pictures by a filter."});
 
 const OpRegistrar conv_3d({.name = "Conv3D",
@@ -72,7 +72,7 @@ const OpRegistrar conv_3d({.name = "Conv3D",
                            .shape = ConvShapeFunction,
                            .gradient = Conv3DGradient,
                            .kernel = ConvKernel,
-                           .iteration = {.split = Split::kRows, .dims = "ndhwc,qrsck->ndhwk"},
+                           .iteration = {.split = Split::kRows, .dims = "n,qrsck->ndhwk"},
                            .doc = "Convolves pictures with depth by a filter."});
 
 }  // namespace

@@ -79,7 +79,7 @@ struct RunBackpropFilter {
   absl::Status operator()(KernelContext& c, const WindowRule& rule) const {
     SF_ASSIGN_OR_RETURN(const ConvShape s, MakeConvShape(rule, *c.input(0).shape, *c.output(0).shape));
     SF_RETURN_IF_ERROR(CheckConvOutput(rule, s, *c.input(2).shape));
-    return ConvBackpropFilter(c, s, c.in<T>(0), c.in<T>(2), c.out<T>(0), 3 - rule.spatial, c.range());
+    return ConvBackpropFilter(c, s, c.in<T>(0), c.in<T>(2), c.out<T>(0), c.range());
   }
 };
 absl::StatusOr<Kernel> BackpropFilterKernel(const KernelSetup& setup) {
@@ -99,20 +99,23 @@ OpSpec BackpropOp(std::string name, std::vector<std::string> inputs, std::vector
           .inputs = std::move(inputs),
           .outputs = {"output: T"},
           .attrs = std::move(attrs),
-          .iteration = {.split = Split::kRows},
           .doc = std::move(doc)};
 }
 
-OpSpec BackpropInputOp(OpSpec spec, GradientFunction gradient) {
+OpSpec BackpropInputOp(OpSpec spec, absl::string_view dims, GradientFunction gradient) {
   spec.shape = BackpropInputShape;
   spec.kernel = BackpropInputKernel;
+  spec.iteration = {.split = Split::kRows, .dims = dims};
   spec.gradient = gradient;
   return spec;
 }
 
-OpSpec BackpropFilterOp(OpSpec spec, GradientFunction gradient) {
+// Divided by output channels, each of which takes all pictures. The channels of dy have no letter: where they are not
+// last, its columns are not those of the result.
+OpSpec BackpropFilterOp(OpSpec spec, absl::string_view dims, GradientFunction gradient) {
   spec.shape = BackpropFilterShape;
   spec.kernel = BackpropFilterKernel;
+  spec.iteration = {.split = Split::kColumns, .dims = dims};
   spec.gradient = gradient;
   return spec;
 }
@@ -125,20 +128,20 @@ std::vector<std::string> WithShapeType(std::vector<std::string> attrs) {
 const OpRegistrar conv_2d_backprop_input(BackpropInputOp(
     BackpropOp("Conv2DBackpropInput", {"input_sizes: int32", "filter: T", "out_backprop: T"},
                Conv2DAttrs("T: {half, bfloat16, float, double, int32}"), "The gradient of Conv2D by its input."),
-    BackpropInputGradient<false>));
+    ",rsck,nhwk->n", BackpropInputGradient<false>));
 const OpRegistrar conv_3d_backprop_input(
     BackpropInputOp(BackpropOp("Conv3DBackpropInputV2", {"input_sizes: Tshape", "filter: T", "out_backprop: T"},
                                WithShapeType(Conv3DAttrs("T: {half, bfloat16, float, double}")),
                                "The gradient of Conv3D by its input."),
-                    BackpropInputGradient<true>));
+                    ",qrsck,ndhwk->n", BackpropInputGradient<true>));
 const OpRegistrar conv_2d_backprop_filter(BackpropFilterOp(
     BackpropOp("Conv2DBackpropFilter", {"input: T", "filter_sizes: int32", "out_backprop: T"},
                Conv2DAttrs("T: {half, bfloat16, float, double}"), "The gradient of Conv2D by its filter."),
-    BackpropFilterGradient<false>));
+    "n,,nhw->rsck", BackpropFilterGradient<false>));
 const OpRegistrar conv_3d_backprop_filter(BackpropFilterOp(
     BackpropOp("Conv3DBackpropFilterV2", {"input: T", "filter_sizes: int32", "out_backprop: T"},
                Conv3DAttrs("T: {half, bfloat16, float, double}"), "The gradient of Conv3D by its filter."),
-    BackpropFilterGradient<true>));
+    "n,,ndhw->qrsck", BackpropFilterGradient<true>));
 
 template <typename Options>
 Output BuildBackpropInput(absl::string_view type, absl::string_view fallback, absl::string_view sizes_name,

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "graph/dtype.h"
+#include "ops/conv_lanes.h"
 #include "ops/conv_picture.h"
 #include "ops/conv_scratch.h"
 #include "runtime/gemm.h"
@@ -203,10 +204,8 @@ class FilterGradient {
     // Long enough to be fast, short enough for float sums to stay accurate.
     rows_per_block_ = std::max<int64_t>(1, kGemmDepth / std::max<int64_t>(1, s.dims[2].out));
     gemm_ = {.m = taps_.products,
-             .n = s.group_out(),
              .lda = s.dims[2].stride * s.in_channels,
              .ldb = s.out_channels,
-             .ldc = s.out_channels,
              .transpose_a = true,
              .accumulate = true};
   }
@@ -219,19 +218,22 @@ class FilterGradient {
     runs_ = runs;
   }
 
-  // df: the gradient of rows of taps [begin, end) alone.
-  void Add(const C* picture, const C* dy, int64_t begin, int64_t end, C* df) {
-    const int64_t per_row = taps_.products * s_.out_channels;
+  // df: the gradient of output channels [channels) alone, `df_step` elements from one row to the next.
+  void Add(const C* picture, const C* dy, IndexRange channels, C* df, int64_t df_step) {
+    gemm_.ldc = df_step;
     for (int64_t first = 0; first < output_rows(); first += rows_per_block_) {
       gemm_.num_runs = std::min(rows_per_block_, output_rows() - first);
       gemm_.runs = runs_ + first;
       gemm_.k = gemm_.num_runs * s_.dims[2].out;
       const C* rows = dy + first * s_.dims[2].out * s_.out_channels;
-      for (int64_t t = begin; t < end; ++t) {
+      for (int64_t t = 0; t < taps_.count; ++t) {
         const C* start = picture + taps_.offset(s_, picture_, t);
         for (int64_t g = 0; g < s_.groups; ++g) {
-          Gemm(gemm_, start + g * s_.group_in(), rows + g * s_.group_out(),
-               df + (t - begin) * per_row + g * s_.group_out(), nullptr);
+          const int64_t begin = std::max(channels.begin, g * s_.group_out());
+          gemm_.n = std::min(channels.end, (g + 1) * s_.group_out()) - begin;
+          if (gemm_.n <= 0) continue;
+          Gemm(gemm_, start + g * s_.group_in(), rows + begin,
+               df + t * taps_.products * df_step + begin - channels.begin, nullptr);
         }
       }
     }
@@ -282,6 +284,9 @@ absl::Status CheckConvOutput(const WindowRule& rule, const ConvShape& s, const S
 
 template <typename T>
 absl::Status ConvForward(KernelContext& c, const ConvShape& s, const T* x, const T* filter, T* y, IndexRange images) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (ConvForwardFitsLanes(s)) return ConvForwardLanes(c, s, x, filter, y, images);
+  }
   return Convolve(c, s, x, filter, s, false, y, images);
 }
 
@@ -289,6 +294,9 @@ template <typename T>
 absl::Status ConvBackpropInput(KernelContext& c, const ConvShape& s, const T* filter, const T* dy, T* dx,
                                IndexRange images) {
   using C = ConvType<T>;
+  if constexpr (std::is_same_v<T, float>) {
+    if (ConvBackpropInputFitsLanes(s)) return ConvBackpropInputLanes(c, s, filter, dy, dx, images);
+  }
   if (BackwardIsConvolution(s)) return Convolve(c, BackwardShape(s), dy, filter, s, true, dx, images);
   const PaddedPicture in(s.dims, s.in_channels), out(s.out_size(), s.out_channels);
   const bool plain_dx = in.IsPlain<T>(s.channels_first), plain_dy = out.IsPlain<T>(s.channels_first);
@@ -312,41 +320,46 @@ absl::Status ConvBackpropInput(KernelContext& c, const ConvShape& s, const T* fi
 }
 
 template <typename T>
-absl::Status ConvBackpropFilter(KernelContext& c, const ConvShape& s, const T* x, const T* dy, T* df, int row_dim,
-                                IndexRange rows) {
+absl::Status ConvBackpropFilter(KernelContext& c, const ConvShape& s, const T* x, const T* dy, T* df,
+                                IndexRange channels) {
   using C = ConvType<T>;
+  if constexpr (std::is_same_v<T, float>) {
+    if (ConvBackpropFilterFitsLanes(s)) return ConvBackpropFilterLanes(c, s, x, dy, df, channels);
+  }
   const PaddedPicture in(s.dims, s.in_channels), out(s.out_size(), s.out_channels);
   const bool plain_x = in.IsPlain<T>(s.channels_first), plain_dy = out.IsPlain<T>(s.channels_first);
   FilterGradient<C> gradient(s, in);
-  const int64_t per_row = FilterElements(s) / s.dims[row_dim].window;
-  const int64_t taps_per_row = TapRows(s).count / s.dims[row_dim].window;
+  const int64_t width = channels.end - channels.begin, rows = s.taps() * s.group_in();
   ScratchArrays arrays;
   const auto runs = arrays.Add<int64_t>(gradient.output_rows());
   const auto wide_x = arrays.Add<C>(plain_x ? 0 : in.elements());
   const auto wide_dy = arrays.Add<C>(plain_dy ? 0 : out.elements());
-  const auto wide_df = arrays.Add<C>(kSameType<T> ? 0 : (rows.end - rows.begin) * per_row);
+  const auto wide_df = arrays.Add<C>(kSameType<T> ? 0 : MultiplySizes(rows, width));
   SF_ASSIGN_OR_RETURN(char* memory, arrays.Allocate(c));
   gradient.SetScratch(runs.in(memory));
-  T* target = df + rows.begin * per_row;
-  C* sum = kSameType<T> ? reinterpret_cast<C*>(target) : wide_df.in(memory);
-  const int64_t count = (rows.end - rows.begin) * per_row;
-  std::fill_n(sum, count, C(0));
+  C* sum = kSameType<T> ? reinterpret_cast<C*>(df + channels.begin) : wide_df.in(memory);
+  const int64_t sum_step = kSameType<T> ? s.out_channels : width;
+  for (int64_t r = 0; r < rows; ++r) std::fill_n(sum + r * sum_step, width, C(0));
   const int64_t x_step = s.in_pixels() * s.in_channels, y_step = s.out_pixels() * s.out_channels;
   for (int64_t i = 0; i < s.batch && y_step > 0; ++i) {
     if (!plain_x) LoadPicture(x + i * x_step, s.channels_first, in, wide_x.in(memory));
     if (!plain_dy) LoadPicture(dy + i * y_step, s.channels_first, out, wide_dy.in(memory));
     gradient.Add(plain_x ? reinterpret_cast<const C*>(x + i * x_step) : wide_x.in(memory),
-                 plain_dy ? reinterpret_cast<const C*>(dy + i * y_step) : wide_dy.in(memory), rows.begin * taps_per_row,
-                 rows.end * taps_per_row, sum);
+                 plain_dy ? reinterpret_cast<const C*>(dy + i * y_step) : wide_dy.in(memory), channels, sum, sum_step);
   }
-  if constexpr (!kSameType<T>) std::transform(sum, sum + count, target, [](C v) { return static_cast<T>(v); });
+  if constexpr (!kSameType<T>) {
+    for (int64_t r = 0; r < rows; ++r) {
+      std::transform(sum + r * width, sum + (r + 1) * width, df + r * s.out_channels + channels.begin,
+                     [](C v) { return static_cast<T>(v); });
+    }
+  }
   return absl::OkStatus();
 }
 
 #define SF_INSTANTIATE_CONV(T)                                                                                   \
   template absl::Status ConvForward(KernelContext&, const ConvShape&, const T*, const T*, T*, IndexRange);       \
   template absl::Status ConvBackpropInput(KernelContext&, const ConvShape&, const T*, const T*, T*, IndexRange); \
-  template absl::Status ConvBackpropFilter(KernelContext&, const ConvShape&, const T*, const T*, T*, int, IndexRange)
+  template absl::Status ConvBackpropFilter(KernelContext&, const ConvShape&, const T*, const T*, T*, IndexRange)
 SF_INSTANTIATE_CONV(float);
 SF_INSTANTIATE_CONV(double);
 SF_INSTANTIATE_CONV(Half);

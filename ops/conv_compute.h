@@ -57,11 +57,10 @@ template <typename T>
 absl::Status ConvBackpropInput(KernelContext& c, const ConvShape& s, const T* filter, const T* dy, T* dx,
                                IndexRange images);
 
-// Rows [rows) of the filter's gradient: of its first spatial dimension that is not of size 1 by definition, which is
-// dimension `row_dim` of s.dims.
+// Output channels [channels) of the filter's gradient.
 template <typename T>
-absl::Status ConvBackpropFilter(KernelContext& c, const ConvShape& s, const T* x, const T* dy, T* df, int row_dim,
-                                IndexRange rows);
+absl::Status ConvBackpropFilter(KernelContext& c, const ConvShape& s, const T* x, const T* dy, T* df,
+                                IndexRange channels);
 
 }  // namespace staticflow
 

@@ -68,16 +68,19 @@ void ForEachPictureRow(const PaddedPicture& picture, F f) {
   }
 }
 
-// target = the tensor's picture at `source`, with zeros around.
+// The inner part of target = the tensor's picture at `source`.
 template <typename T>
-void LoadPicture(const T* source, bool channels_first, const PaddedPicture& picture, ConvType<T>* target) {
+void LoadInnerPicture(const T* source, bool channels_first, const PaddedPicture& picture, ConvType<T>* target) {
   const int64_t channels = picture.channels, columns = picture.inner[2], pixels = picture.inner_pixels();
-  if (picture.has_border()) std::fill_n(target, picture.elements(), ConvType<T>(0));
   ForEachPictureRow(picture, [=](int64_t pixel, int64_t offset) {
     ConvType<T>* row = target + offset;
     if (!channels_first) {
       const T* from = source + pixel * channels;
-      for (int64_t i = 0; i < columns * channels; ++i) row[i] = static_cast<ConvType<T>>(from[i]);
+      if constexpr (std::is_same_v<T, ConvType<T>>) {
+        std::copy_n(from, columns * channels, row);
+      } else {
+        for (int64_t i = 0; i < columns * channels; ++i) row[i] = static_cast<ConvType<T>>(from[i]);
+      }
       return;
     }
     for (int64_t c = 0; c < channels; ++c) {
@@ -85,6 +88,13 @@ void LoadPicture(const T* source, bool channels_first, const PaddedPicture& pict
       for (int64_t w = 0; w < columns; ++w) row[w * channels + c] = static_cast<ConvType<T>>(from[w]);
     }
   });
+}
+
+// target = the tensor's picture at `source`, with zeros around.
+template <typename T>
+void LoadPicture(const T* source, bool channels_first, const PaddedPicture& picture, ConvType<T>* target) {
+  if (picture.has_border()) std::fill_n(target, picture.elements(), ConvType<T>(0));
+  LoadInnerPicture(source, channels_first, picture, target);
 }
 
 // The tensor's picture at `target` = the inner part of `source`.

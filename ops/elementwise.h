@@ -5,7 +5,8 @@
 //
 // The function is a captureless lambda. It sees the element type, or float in place of half and bfloat16. Its loops
 // are instantiated once per type, and for float a second time for AVX2; both give the same bits, because the
-// instruction set leaves out fused multiply-add. A faster e^x replaces one lambda and nothing else.
+// instruction set leaves out fused multiply-add. Where the compiler has no vectors for a function, the kernel names the
+// operation on lanes (runtime/lanes.h) that computes it for float: UnaryKernel<FloatTypes, LaneOp::kExp>(...).
 //
 // Binary kernels broadcast by NumPy's rules: the walk over the shapes is compiled once and calls one of three loops
 // (both operands run, only the left one does, only the right one does), so that [m,n] op [m,n], op [], op [n] and
@@ -28,6 +29,8 @@
 #include "graph/op.h"
 #include "graph/shape_inference.h"
 #include "runtime/kernel.h"
+#include "runtime/lanes.h"
+#include "runtime/loop.h"
 
 namespace staticflow {
 
@@ -173,9 +176,17 @@ SF_AVX2 void BinaryAvx2(const void* x, const void* y, void* z, int64_t n) {
   BinaryBody<F, T, runs>(x, y, z, n);
 }
 
-template <typename F, typename T>
+template <LaneOp lanes>
+void UnaryLanes(const void* x, void* y, int64_t n) {
+  ApplyLanes(lanes, static_cast<const float*>(x), static_cast<float*>(y), n);
+}
+
+// The loop of `lanes` for float, unless it is kCount, else of F.
+template <typename F, typename T, LaneOp lanes>
 UnaryLoop MakeUnaryLoop() {
-  if constexpr (std::is_same_v<T, float>) {
+  if constexpr (std::is_same_v<T, float> && lanes != LaneOp::kCount) {
+    return UnaryLanes<lanes>;
+  } else if constexpr (std::is_same_v<T, float>) {
     if (HasAvx2()) return UnaryAvx2<F, T>;
   }
   return UnaryPlain<F, T>;
@@ -204,9 +215,10 @@ struct Factories;
 
 template <typename... Ts, typename F, typename Check>
 struct Factories<TypeList<Ts...>, F, Check> {
+  template <LaneOp lanes>
   static absl::StatusOr<Kernel> Unary(const KernelSetup& setup) {
     UnaryLoop loop = nullptr;
-    DispatchType<Ts...>(setup.input_dtype(0), [&]<typename T>() { loop = MakeUnaryLoop<F, T>(); });
+    DispatchType<Ts...>(setup.input_dtype(0), [&]<typename T>() { loop = MakeUnaryLoop<F, T, lanes>(); });
     if (loop == nullptr) return NoKernelFor(setup, setup.input_dtype(0));
     const int in_size = DataTypeSize(setup.input_dtype(0)), out_size = DataTypeSize(setup.output_dtype(0));
     return [loop, in_size, out_size](KernelContext& c) {
@@ -246,10 +258,11 @@ struct Factories<TypeList<Ts...>, F, Check> {
 
 }  // namespace internal
 
-// The kernel y = f(x) for each of Types. f returns its argument's type, or bool.
-template <typename Types, typename F>
+// The kernel y = f(x) for each of Types. f returns its argument's type, or bool. For float, the operation `lanes` takes
+// f's place if it is given.
+template <typename Types, LaneOp lanes = LaneOp::kCount, typename F>
 KernelSource UnaryKernel(F) {
-  return &internal::Factories<Types, F, internal::NoCheck>::Unary;
+  return &internal::Factories<Types, F, internal::NoCheck>::template Unary<lanes>;
 }
 
 // The kernel z = f(x, y) with broadcasting for each of Types.
@@ -267,7 +280,7 @@ KernelSource BinaryKernel(F, Check) {
 
 // The parts that element-wise ops have in common: arguments "x: T" (and "y: T"), the result "y: T" ("z: T").
 inline OpSpec UnaryOp(std::string name, const char* type_attr, KernelSource kernel, GradientFunction gradient,
-                      std::string doc) {
+                      std::string doc, LoopFunction loop = nullptr) {
   return {.name = std::move(name),
           .inputs = {"x: T"},
           .outputs = {"y: T"},
@@ -277,10 +290,12 @@ inline OpSpec UnaryOp(std::string name, const char* type_attr, KernelSource kern
           .kernel = kernel,
           .traits = kElementwise | kInPlace,
           .iteration = {.split = Split::kFlat},
+          .loop = loop,
           .doc = std::move(doc)};
 }
 inline OpSpec BinaryOp(std::string name, const char* type_attr, KernelSource kernel, GradientFunction gradient,
-                       std::string doc, OpTraits more = kNoTraits) {
+                       std::string doc, OpTraits more = kNoTraits, LoopFunction loop = nullptr,
+                       SimplifyFunction simplify = nullptr) {
   return {.name = std::move(name),
           .inputs = {"x: T", "y: T"},
           .outputs = {"z: T"},
@@ -290,12 +305,15 @@ inline OpSpec BinaryOp(std::string name, const char* type_attr, KernelSource ker
           .kernel = kernel,
           .traits = kElementwise | kInPlace | more,
           .iteration = {.split = Split::kFlat},
+          .loop = loop,
+          .simplify = simplify,
           .doc = std::move(doc)};
 }
 
 // An op z = f(y, dy): the gradient of a function of x, in the function's value y and the gradient dy by y.
-inline OpSpec UnaryGradOp(std::string name, KernelSource kernel, GradientFunction gradient, std::string doc) {
-  OpSpec spec = BinaryOp(std::move(name), kFloatT, kernel, gradient, std::move(doc));
+inline OpSpec UnaryGradOp(std::string name, KernelSource kernel, GradientFunction gradient, std::string doc,
+                          LoopFunction loop = nullptr) {
+  OpSpec spec = BinaryOp(std::move(name), kFloatT, kernel, gradient, std::move(doc), kNoTraits, loop);
   spec.inputs = {"y: T", "dy: T"};
   spec.shape = [](ShapeContext& c) -> absl::Status {
     SF_ASSIGN_OR_RETURN(Shape shape, c.input(0).MergeWith(c.input(1)));

@@ -38,6 +38,24 @@ Output MatrixInverse(Operand input, const MatrixInverseOptions& options = {});
 
 // The determinant of each square matrix: [..., n, n] -> [...].
 Output MatrixDeterminant(Operand input, const OpOptions& options = {});
+// Its sign (-1, 0 or 1) and the logarithm of its absolute value, where the determinant itself would overflow.
+struct LogMatrixDeterminantResult {
+  Output sign;
+  Output log_abs_determinant;
+};
+LogMatrixDeterminantResult LogMatrixDeterminant(Operand input, const OpOptions& options = {});
+
+// The eigenvalues e, increasing, and the eigenvectors, the columns of v, of symmetric matrices, of which only the lower
+// triangle is read. The first element of each eigenvector that is not 0 is positive. The gradient needs different
+// eigenvalues where v has one.
+struct SelfAdjointEigResult {
+  Output e;
+  Output v;
+};
+SelfAdjointEigResult SelfAdjointEig(Operand input, const OpOptions& options = {});
+
+// The cross products of vectors of three, [..., 3]. All numbers.
+Output Cross(Operand a, Operand b, const OpOptions& options = {});
 
 struct MatrixSolveOptions {
   bool adjoint = false;  // solve with the transposed matrix

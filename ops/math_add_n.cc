@@ -52,6 +52,12 @@ absl::StatusOr<Kernel> AddNKernel(const KernelSetup& setup) {
 void AddNGradient(GradientContext& c) {
   for (int i = 0; i < c.num_inputs(); ++i) c.set_dx(i, c.dy(0));
 }
+int SimplifyOne(const ShapeContext& c) { return c.num_inputs() == 1 ? 0 : -1; }
+bool AddNLoop(LoopContext& c) {
+  int sum = c.input(0);
+  for (int i = 1; i < c.num_inputs(); ++i) sum = c.Add(sum, c.input(i));
+  return c.set_output(0, sum);
+}
 const OpRegistrar add_n_op({.name = "AddN",
                             .inputs = {"inputs: N * T"},
                             .outputs = {"sum: T"},
@@ -62,6 +68,8 @@ const OpRegistrar add_n_op({.name = "AddN",
                             .traits = kElementwise | kInPlace,
                             .role = OpRole::kSum,
                             .iteration = {.split = Split::kFlat},
+                            .loop = AddNLoop,
+                            .simplify = SimplifyOne,
                             .doc = "The element-wise sum of tensors of one shape."});
 
 }  // namespace

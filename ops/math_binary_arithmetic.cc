@@ -3,6 +3,7 @@
 #include "ops/elementwise.h"
 #include "ops/math_binary.h"
 #include "ops/math_unary.h"
+#include "ops/neutral_operands.h"
 
 namespace staticflow {
 namespace {
@@ -25,9 +26,10 @@ struct AddElements {
 using AddTypes = TypeList<float, double, Half, BFloat16, uint8_t, int8_t, int16_t, int32_t, int64_t, std::string>;
 const OpRegistrar add_op(BinaryOp("Add", "T: {bfloat16, half, float, double, uint8, int8, int16, int32, int64, string}",
                                   BinaryKernel<AddTypes>(AddElements()), AddGradient,
-                                  "Element-wise x + y with broadcasting."));
+                                  "Element-wise x + y with broadcasting.", kNoTraits, LaneLoop<LaneOp::kAdd>));
 const OpRegistrar add_v2_op(BinaryOp("AddV2", kNumberT, BinaryKernel<NumberTypes>(AddElements()), AddGradient,
-                                     "Element-wise x + y with broadcasting.", kCommutative));
+                                     "Element-wise x + y with broadcasting.", kCommutative, LaneLoop<LaneOp::kAdd>,
+                                     SimplifySum));
 
 // Sub: z = x - y.   dx = dz, dy = -dz.
 void SubGradient(GradientContext& c) {
@@ -36,7 +38,8 @@ void SubGradient(GradientContext& c) {
 }
 const OpRegistrar sub_op(BinaryOp("Sub", kNumberT,
                                   BinaryKernel<NumberTypes>([](auto x, auto y) { return WrapSubtract(x, y); }),
-                                  SubGradient, "Element-wise x - y with broadcasting."));
+                                  SubGradient, "Element-wise x - y with broadcasting.", kNoTraits,
+                                  LaneLoop<LaneOp::kSub>, SimplifyDifference));
 
 // Mul: z = x y.   dx = dz y, dy = dz x.
 void MulGradient(GradientContext& c) {
@@ -45,7 +48,8 @@ void MulGradient(GradientContext& c) {
 }
 const OpRegistrar mul_op(BinaryOp("Mul", kNumberT,
                                   BinaryKernel<NumberTypes>([](auto x, auto y) { return WrapMultiply(x, y); }),
-                                  MulGradient, "Element-wise x * y with broadcasting.", kCommutative));
+                                  MulGradient, "Element-wise x * y with broadcasting.", kCommutative,
+                                  LaneLoop<LaneOp::kMul>, SimplifyProduct));
 
 // SquaredDifference: z = (x - y)^2.   dx = 2 dz (x - y) = -dy.
 void SquaredDifferenceGradient(GradientContext& c) {
@@ -59,7 +63,8 @@ const OpRegistrar squared_difference_op(
                const auto difference = WrapSubtract(x, y);
                return WrapMultiply(difference, difference);
              }),
-             SquaredDifferenceGradient, "Element-wise (x - y)^2 with broadcasting.", kCommutative));
+             SquaredDifferenceGradient, "Element-wise (x - y)^2 with broadcasting.", kCommutative,
+             LaneLoop<LaneOp::kSquaredDifference>));
 
 // The gradient of an op that takes x where `x_taken` holds and y elsewhere.
 void TakeGradient(GradientContext& c, Output x_taken) {
@@ -71,13 +76,15 @@ void TakeGradient(GradientContext& c, Output x_taken) {
 void MaximumGradient(GradientContext& c) { TakeGradient(c, GreaterEqual(c.x(0), c.x(1))); }
 const OpRegistrar maximum_op(BinaryOp("Maximum", kNumberT,
                                       BinaryKernel<NumberTypes>([](auto x, auto y) { return x > y || x != x ? x : y; }),
-                                      MaximumGradient, "Element-wise maximum with broadcasting."));
+                                      MaximumGradient, "Element-wise maximum with broadcasting.", kNoTraits,
+                                      LaneLoop<LaneOp::kMaximum>));
 
 // Minimum: the same with the smaller one.
 void MinimumGradient(GradientContext& c) { TakeGradient(c, LessEqual(c.x(0), c.x(1))); }
 const OpRegistrar minimum_op(BinaryOp("Minimum", kNumberT,
                                       BinaryKernel<NumberTypes>([](auto x, auto y) { return x < y || x != x ? x : y; }),
-                                      MinimumGradient, "Element-wise minimum with broadcasting."));
+                                      MinimumGradient, "Element-wise minimum with broadcasting.", kNoTraits,
+                                      LaneLoop<LaneOp::kMinimum>));
 
 Output Build(const char* type, const Operand& x, const Operand& y, absl::string_view name,
              absl::string_view fallback = "") {

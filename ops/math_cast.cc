@@ -4,6 +4,7 @@
 
 #include "graph/gradients.h"
 #include "ops/elementwise.h"
+#include "ops/loop_arithmetic.h"
 #include "ops/math_unary.h"
 
 namespace staticflow {
@@ -106,6 +107,15 @@ absl::StatusOr<Kernel> CastKernel(const KernelSetup& setup) {
 void CastGradient(GradientContext& c) {
   if (IsFloating(c.x(0).dtype()) && IsFloating(c.y(0).dtype())) c.set_dx(0, Cast(c.dy(0), c.x(0).dtype()));
 }
+int SimplifyCast(const ShapeContext& c) { return c.attr<DataType>("SrcT") == c.attr<DataType>("DstT") ? 0 : -1; }
+// In a loop numbers are float, and truth values 1 and 0.
+bool CastLoop(LoopContext& c) {
+  const DataType from = c.attr<DataType>("SrcT"), to = c.attr<DataType>("DstT");
+  const auto takes_part = [](DataType dtype) { return dtype == DT_FLOAT || dtype == DT_BOOL; };
+  if (!takes_part(from) || !takes_part(to)) return false;
+  if (to == DT_FLOAT || from == DT_BOOL) return c.set_output(0, c.input(0));
+  return c.set_output(0, Apply(LaneOp::kNotEqual, Lanes(c, 0), 0).reg());
+}
 const OpRegistrar cast_op({.name = "Cast",
                            .inputs = {"x: SrcT"},
                            .outputs = {"y: DstT"},
@@ -116,6 +126,8 @@ const OpRegistrar cast_op({.name = "Cast",
                            .traits = kElementwise,
                            .role = OpRole::kCast,
                            .iteration = {.split = Split::kFlat},
+                           .loop = CastLoop,
+                           .simplify = SimplifyCast,
                            .doc = "Every element as another type."});
 
 }  // namespace

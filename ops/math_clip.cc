@@ -1,6 +1,7 @@
 // ClipByValue. Contract: ops/math_binary.h.
 #include "ops/array.h"
 #include "ops/elementwise.h"
+#include "ops/loop_arithmetic.h"
 #include "ops/math_binary.h"
 #include "ops/math_reduction.h"
 
@@ -54,6 +55,11 @@ void ClipGradient(GradientContext& c) {
   c.set_dx(1, SumToShapeOf(Where(below, dy, 0), c.x(1), t));
   c.set_dx(2, SumToShapeOf(Where(above, dy, 0), c.x(2), t));
 }
+bool ClipLoop(LoopContext& c) {
+  const Lanes x(c, 0), least(c, 1), most(c, 2);
+  const Lanes below = Choose(x > most, most, x);
+  return c.set_output(0, Choose(below < least, least, below).reg());
+}
 const OpRegistrar clip_by_value_op({.name = "ClipByValue",
                                     .inputs = {"t: T", "clip_value_min: T", "clip_value_max: T"},
                                     .outputs = {"output: T"},
@@ -63,6 +69,7 @@ const OpRegistrar clip_by_value_op({.name = "ClipByValue",
                                     .kernel = &ClipKernel,
                                     .traits = kElementwise | kInPlace,
                                     .iteration = {.split = Split::kFlat},
+                                    .loop = ClipLoop,
                                     .doc = "Every element cut to an interval."});
 
 }  // namespace

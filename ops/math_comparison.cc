@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ops/elementwise.h"
+#include "ops/loop_arithmetic.h"
 #include "ops/math_binary.h"
 #include "ops/math_unary.h"
 
@@ -9,9 +10,9 @@ namespace staticflow {
 namespace {
 
 // An op whose result is bool: nothing to write in place, no gradient.
-OpSpec ComparisonOp(std::string name, const char* type_attr, KernelSource kernel, std::string doc,
+OpSpec ComparisonOp(std::string name, const char* type_attr, KernelSource kernel, std::string doc, LoopFunction loop,
                     OpTraits more = kNoTraits) {
-  OpSpec spec = BinaryOp(std::move(name), type_attr, kernel, kNotDifferentiable, std::move(doc));
+  OpSpec spec = BinaryOp(std::move(name), type_attr, kernel, kNotDifferentiable, std::move(doc), more, loop);
   spec.outputs = {"z: bool"};
   spec.traits = kElementwise | more;
   return spec;
@@ -20,16 +21,17 @@ OpSpec ComparisonOp(std::string name, const char* type_attr, KernelSource kernel
 // Less, LessEqual, Greater, GreaterEqual: z = x < y and so on; false where either is NaN.
 const OpRegistrar less_op(ComparisonOp("Less", kNumberT,
                                        BinaryKernel<NumberTypes>([](auto x, auto y) { return x < y; }),
-                                       "Element-wise x < y with broadcasting."));
+                                       "Element-wise x < y with broadcasting.", LaneLoop<LaneOp::kLess>));
 const OpRegistrar less_equal_op(ComparisonOp("LessEqual", kNumberT,
                                              BinaryKernel<NumberTypes>([](auto x, auto y) { return x <= y; }),
-                                             "Element-wise x <= y with broadcasting."));
+                                             "Element-wise x <= y with broadcasting.", LaneLoop<LaneOp::kLessEqual>));
 const OpRegistrar greater_op(ComparisonOp("Greater", kNumberT,
                                           BinaryKernel<NumberTypes>([](auto x, auto y) { return x > y; }),
-                                          "Element-wise x > y with broadcasting."));
+                                          "Element-wise x > y with broadcasting.", LaneLoop<LaneOp::kGreater>));
 const OpRegistrar greater_equal_op(ComparisonOp("GreaterEqual", kNumberT,
                                                 BinaryKernel<NumberTypes>([](auto x, auto y) { return x >= y; }),
-                                                "Element-wise x >= y with broadcasting."));
+                                                "Element-wise x >= y with broadcasting.",
+                                                LaneLoop<LaneOp::kGreaterEqual>));
 
 // Equal and NotEqual. Shapes that do not broadcast are an error, or with incompatible_shape_error = false make the
 // whole unequal: one scalar.
@@ -76,18 +78,23 @@ absl::StatusOr<Kernel> EqualKernel(const KernelSetup& setup) {
     return kernel(c);
   };
 }
-OpSpec EqualityOp(std::string name, KernelSource kernel, std::string doc) {
+template <LaneOp op>
+bool EqualityLoop(LoopContext& c) {
+  return c.attr<bool>("incompatible_shape_error") && LaneLoop<op>(c);
+}
+OpSpec EqualityOp(std::string name, KernelSource kernel, std::string doc, LoopFunction loop) {
   OpSpec spec = ComparisonOp(
       std::move(name),
       "T: {bfloat16, half, float, double, uint8, uint16, uint32, uint64, int8, int16, int32, int64, bool, string}",
-      kernel, std::move(doc), kCommutative);
+      kernel, std::move(doc), loop, kCommutative);
   spec.attrs.push_back("incompatible_shape_error: bool = true");
   spec.shape = EqualShape;
   return spec;
 }
-const OpRegistrar equal_op(EqualityOp("Equal", &EqualKernel<AreEqual>, "Element-wise x == y with broadcasting."));
+const OpRegistrar equal_op(EqualityOp("Equal", &EqualKernel<AreEqual>, "Element-wise x == y with broadcasting.",
+                                      EqualityLoop<LaneOp::kEqual>));
 const OpRegistrar not_equal_op(EqualityOp("NotEqual", &EqualKernel<AreDifferent>,
-                                          "Element-wise x != y with broadcasting."));
+                                          "Element-wise x != y with broadcasting.", EqualityLoop<LaneOp::kNotEqual>));
 
 // ApproximateEqual: z = |x - y| < tolerance, of integers too.
 absl::Status EqualShapes(ShapeContext& c) {
@@ -113,31 +120,36 @@ absl::StatusOr<Kernel> ApproximateEqualKernel(const KernelSetup& setup) {
   if (kernel == nullptr) return NoKernelFor(setup, setup.input_dtype(0));
   return kernel;
 }
+bool ApproximateEqualLoop(LoopContext& c) {
+  return c.set_output(0, (abs(Lanes(c, 0) - Lanes(c, 1)) < c.attr<float>("tolerance")).reg());
+}
 OpSpec ApproximateEqualOp() {
-  OpSpec spec = ComparisonOp("ApproximateEqual", kNumberT, &ApproximateEqualKernel,
-                             "Element-wise |x - y| < tolerance, for operands of one shape.", kCommutative);
+  OpSpec spec =
+      ComparisonOp("ApproximateEqual", kNumberT, &ApproximateEqualKernel,
+                   "Element-wise |x - y| < tolerance, for operands of one shape.", ApproximateEqualLoop, kCommutative);
   spec.attrs.push_back("tolerance: float = 0.00001");
   spec.shape = EqualShapes;
   return spec;
 }
 const OpRegistrar approximate_equal_op(ApproximateEqualOp());
 
-// LogicalAnd, LogicalOr, LogicalNot: of booleans.
-OpSpec LogicalOp(std::string name, KernelSource kernel, std::string doc) {
-  OpSpec spec = ComparisonOp(std::move(name), "", kernel, std::move(doc), kInPlace | kCommutative);
+// LogicalAnd, LogicalOr, LogicalNot: of booleans, which are 1 and 0 in a loop.
+OpSpec LogicalOp(std::string name, KernelSource kernel, std::string doc, LoopFunction loop) {
+  OpSpec spec = ComparisonOp(std::move(name), "", kernel, std::move(doc), loop, kInPlace | kCommutative);
   spec.inputs = {"x: bool", "y: bool"};
   spec.attrs = {};
   return spec;
 }
 const OpRegistrar logical_and_op(LogicalOp("LogicalAnd",
                                            BinaryKernel<TypeList<bool>>([](bool x, bool y) { return bool(x & y); }),
-                                           "Element-wise x and y with broadcasting."));
+                                           "Element-wise x and y with broadcasting.", LaneLoop<LaneOp::kMul>));
 const OpRegistrar logical_or_op(LogicalOp("LogicalOr",
                                           BinaryKernel<TypeList<bool>>([](bool x, bool y) { return bool(x | y); }),
-                                          "Element-wise x or y with broadcasting."));
+                                          "Element-wise x or y with broadcasting.", LaneLoop<LaneOp::kMaximum>));
+bool LogicalNotLoop(LoopContext& c) { return c.set_output(0, IsZero(Lanes(c, 0)).reg()); }
 OpSpec LogicalNotOp() {
   OpSpec spec = UnaryOp("LogicalNot", "", UnaryKernel<TypeList<bool>>([](bool x) { return !x; }), kNotDifferentiable,
-                        "Element-wise not x.");
+                        "Element-wise not x.", LogicalNotLoop);
   spec.inputs = {"x: bool"};
   spec.outputs = {"y: bool"};
   spec.attrs = {};

@@ -4,8 +4,10 @@
 #include "ops/array.h"
 #include "ops/array_nodes.h"
 #include "ops/elementwise.h"
+#include "ops/loop_arithmetic.h"
 #include "ops/math_binary.h"
 #include "ops/math_unary.h"
+#include "ops/neutral_operands.h"
 
 namespace staticflow {
 namespace {
@@ -46,10 +48,12 @@ void DivGradient(GradientContext& c) {
   c.set_dx(1, SumToShapeOf(Neg(by_y * c.y(0)), c.x(1), c.x(0)));
 }
 const KernelSource kQuotient = BinaryKernel<NumberTypes>([](auto x, auto y) { return Quotient(x, y); }, CheckDivisor());
-const OpRegistrar div_op(BinaryOp("Div", kNumberT, kQuotient, DivGradient, "Element-wise x / y with broadcasting."));
+const OpRegistrar div_op(BinaryOp("Div", kNumberT, kQuotient, DivGradient, "Element-wise x / y with broadcasting.",
+                                  kNoTraits, LaneLoop<LaneOp::kDiv>, SimplifyQuotient));
 const OpRegistrar real_div_op(BinaryOp("RealDiv", kFloatT,
                                        BinaryKernel<FloatTypes>([](auto x, auto y) { return x / y; }), DivGradient,
-                                       "Element-wise x / y of real numbers with broadcasting."));
+                                       "Element-wise x / y of real numbers with broadcasting.", kNoTraits,
+                                       LaneLoop<LaneOp::kDiv>, SimplifyQuotient));
 
 // TruncateDiv: z = trunc(x / y).
 const OpRegistrar truncate_div_op(BinaryOp("TruncateDiv", kNumberT,
@@ -65,6 +69,7 @@ const OpRegistrar truncate_div_op(BinaryOp("TruncateDiv", kNumberT,
                                            kNotDifferentiable, "Element-wise x / y, cut towards zero."));
 
 // FloorDiv: z = floor(x / y).
+bool FloorDivLoop(LoopContext& c) { return c.set_output(0, floor(Lanes(c, 0) / Lanes(c, 1)).reg()); }
 const OpRegistrar floor_div_op(BinaryOp("FloorDiv", kNumberT,
                                         BinaryKernel<NumberTypes>(
                                             [](auto x, auto y) {
@@ -77,7 +82,8 @@ const OpRegistrar floor_div_op(BinaryOp("FloorDiv", kNumberT,
                                               }
                                             },
                                             CheckDivisor()),
-                                        kNotDifferentiable, "Element-wise floor(x / y) with broadcasting."));
+                                        kNotDifferentiable, "Element-wise floor(x / y) with broadcasting.", kNoTraits,
+                                        FloorDivLoop));
 
 // DivNoNan: z = x / y, 0 where y = 0.   dx = dz / y, dy = -dz x / y^2, both 0 where y = 0.
 void DivNoNanGradient(GradientContext& c) {
@@ -85,10 +91,13 @@ void DivNoNanGradient(GradientContext& c) {
   c.set_dx(0, SumToShapeOf(by_y, c.x(0), c.x(1)));
   c.set_dx(1, SumToShapeOf(Neg(by_y * c.y(0)), c.x(1), c.x(0)));
 }
-const OpRegistrar div_no_nan_op(BinaryOp("DivNoNan", kFloatT, BinaryKernel<FloatTypes>([](auto x, auto y) {
-                                           return y == 0 ? decltype(x)(0) : x / y;
-                                         }),
-                                         DivNoNanGradient, "Element-wise x / y, 0 where y is 0."));
+bool DivNoNanLoop(LoopContext& c) {
+  const Lanes x(c, 0), y(c, 1);
+  return c.set_output(0, Choose(IsZero(y), 0, x / y).reg());
+}
+const OpRegistrar div_no_nan_op(BinaryOp(
+    "DivNoNan", kFloatT, BinaryKernel<FloatTypes>([](auto x, auto y) { return y == 0 ? decltype(x)(0) : x / y; }),
+    DivNoNanGradient, "Element-wise x / y, 0 where y is 0.", kNoTraits, DivNoNanLoop));
 
 // Mod (integers and floating types) and TruncateMod: z = x - trunc(x / y) y.   dx = dz, dy = -dz trunc(x / y).
 void TruncateModGradient(GradientContext& c) {

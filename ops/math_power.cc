@@ -3,8 +3,10 @@
 
 #include "ops/array.h"
 #include "ops/elementwise.h"
+#include "ops/loop_arithmetic.h"
 #include "ops/math_binary.h"
 #include "ops/math_unary.h"
+#include "ops/neutral_operands.h"
 
 namespace staticflow {
 namespace {
@@ -42,7 +44,7 @@ void PowGradient(GradientContext& c) {
 }
 const OpRegistrar pow_op(
     BinaryOp("Pow", kSignedT, BinaryKernel<SignedTypes>([](auto x, auto y) { return Power(x, y); }, CheckExponent()),
-             PowGradient, "Element-wise x to the power of y with broadcasting."));
+             PowGradient, "Element-wise x to the power of y with broadcasting.", kNoTraits, nullptr, SimplifyPower));
 
 // Atan2: z = the angle of the point (x, y).   dy = dz x / (x^2 + y^2), dx = -dz y / (x^2 + y^2).
 void Atan2Gradient(GradientContext& c) {
@@ -64,10 +66,14 @@ void XdivyGradient(GradientContext& c) {
   const Output inverse = Xdivy(Cast(NotEqual(x, 0), x.dtype()), y);
   SetBoth(c, inverse * c.dy(0), Xdivy(Neg(x), Square(y)) * c.dy(0));
 }
+bool XdivyLoop(LoopContext& c) {
+  const Lanes x(c, 0), y(c, 1);
+  return c.set_output(0, Choose(IsZero(x), 0, x / y).reg());
+}
 const OpRegistrar xdivy_op(BinaryOp("Xdivy", kFloatT, BinaryKernel<FloatTypes>([](auto x, auto y) {
                                       return x == 0 ? decltype(x)(0) : x / y;
                                     }),
-                                    XdivyGradient, "Element-wise x / y, 0 where x is 0."));
+                                    XdivyGradient, "Element-wise x / y, 0 where x is 0.", kNoTraits, XdivyLoop));
 
 // Xlogy: z = x ln y, 0 where x = 0.   dx = dz ln y where x != 0, dy = dz x / y.
 void XlogyGradient(GradientContext& c) {
@@ -91,10 +97,13 @@ const OpRegistrar xlog1py_op(BinaryOp("Xlog1py", kFloatT, BinaryKernel<FloatType
 
 // MulNoNan: z = x y, 0 where y = 0, even if x is not finite.   dx = dz y, dy = dz x where dz != 0.
 void MulNoNanGradient(GradientContext& c) { SetBoth(c, MulNoNan(c.dy(0), c.x(1)), MulNoNan(c.x(0), c.dy(0))); }
-const OpRegistrar mul_no_nan_op(BinaryOp("MulNoNan", kFloatT, BinaryKernel<FloatTypes>([](auto x, auto y) {
-                                           return y == 0 ? decltype(x)(0) : x * y;
-                                         }),
-                                         MulNoNanGradient, "Element-wise x y, 0 where y is 0."));
+bool MulNoNanLoop(LoopContext& c) {
+  const Lanes x(c, 0), y(c, 1);
+  return c.set_output(0, Choose(IsZero(y), 0, x * y).reg());
+}
+const OpRegistrar mul_no_nan_op(BinaryOp(
+    "MulNoNan", kFloatT, BinaryKernel<FloatTypes>([](auto x, auto y) { return y == 0 ? decltype(x)(0) : x * y; }),
+    MulNoNanGradient, "Element-wise x y, 0 where y is 0.", kNoTraits, MulNoNanLoop));
 
 Output Build(const char* type, const Operand& x, const Operand& y, absl::string_view name) {
   return NodeBuilder(type, {x, y}).Name(name).Build();

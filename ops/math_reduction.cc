@@ -1,5 +1,6 @@
 // Sum, Mean, All and Any, and what their builders share. Contracts: ops/math_reduction.h.
 #include "ops/array.h"
+#include "ops/loop_arithmetic.h"
 #include "ops/math_binary.h"
 #include "ops/math_reduction_ops.h"
 #include "ops/math_unary.h"
@@ -7,6 +8,13 @@
 
 namespace staticflow {
 namespace {
+
+// Whether the axes, known beforehand, leave one element per column of a matrix.
+bool ReducesAxesToRow(const LoopContext& c) {
+  if (c.value(1) == nullptr) return false;
+  const absl::StatusOr<std::vector<int64_t>> axes = IntegerValues(*c.value(1));
+  return axes.ok() && c.ReducesRows(0, *axes);
+}
 
 // Sum: y = the sum of the elements.   dx = dy, repeated.
 struct Summing {
@@ -25,11 +33,12 @@ struct Summing {
     return static_cast<T>(sum);
   }
 };
+bool SumLoop(LoopContext& c) { return ReducesAxesToRow(c) && c.set_output(0, c.SumRows(c.input(0))); }
 void SumGradient(GradientContext& c) { c.set_dx(0, BroadcastTo(WithReducedDims(c, c.dy(0)), ShapeOf(c.x(0)))); }
 const OpRegistrar sum_op(ReductionOp("Sum", kNumberT,
                                      &ReductionKernel<Summing, float, double, Half, BFloat16, int32_t, int64_t, uint8_t,
                                                       int8_t, int16_t, uint16_t, uint32_t, uint64_t>,
-                                     SumGradient, "The sum of the elements along the reduced dimensions."));
+                                     SumGradient, "The sum of the elements along the reduced dimensions.", SumLoop));
 
 // Mean: y = the sum / n.   dx = dy / n, repeated.
 struct Averaging : Summing {
@@ -42,6 +51,10 @@ struct Averaging : Summing {
     }
   }
 };
+bool MeanLoop(LoopContext& c) {
+  if (!ReducesAxesToRow(c)) return false;
+  return c.set_output(0, (SumRows(Lanes(c, 0)) / static_cast<double>(c.rows(0))).reg());
+}
 void MeanGradient(GradientContext& c) {
   const Shape& x = c.x(0).shape();
   const Shape& y = c.y(0).shape();
@@ -56,7 +69,8 @@ void MeanGradient(GradientContext& c) {
 const OpRegistrar mean_op(ReductionOp("Mean", kNumberT,
                                       &ReductionKernel<Averaging, float, double, Half, BFloat16, int32_t, int64_t,
                                                        uint8_t, int8_t, int16_t, uint16_t, uint32_t, uint64_t>,
-                                      MeanGradient, "The mean of the elements along the reduced dimensions."));
+                                      MeanGradient, "The mean of the elements along the reduced dimensions.",
+                                      MeanLoop));
 
 // All and Any of booleans, which are bytes 0 and 1.
 struct Conjunction {

@@ -70,6 +70,11 @@ struct ScanOptions {
 // Running sums (products) along `axis`, a scalar. All numbers.
 Output CumSum(Operand x, Operand axis = 0, const ScanOptions& options = {});
 Output CumProd(Operand x, Operand axis = 0, const ScanOptions& options = {});
+// log(the running sum of e^x) without overflow. Floating types; the lowest number stands for the logarithm of 0.
+Output CumulativeLogsumexp(Operand x, Operand axis = 0, const ScanOptions& options = {});
+
+// The root of the sum of squares. All numbers.
+Output EuclideanNorm(Operand x, const Axes& axes = {}, const ReduceOptions& options = {});
 
 // The sum of at least one tensor, all of one shape and type, added in their order. All numbers.
 Output AddN(absl::Span<const Output> inputs, const OpOptions& options = {});

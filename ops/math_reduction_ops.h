@@ -8,6 +8,7 @@
 #include "graph/gradients.h"
 #include "ops/array_nodes.h"
 #include "ops/math_reduction.h"
+#include "ops/neutral_operands.h"
 #include "ops/reduction.h"
 
 namespace staticflow {
@@ -26,7 +27,7 @@ template <typename T>
 using WrappingSum = typename WrappingSumOf<T>::Type;
 
 inline OpSpec ReductionOp(std::string name, const char* type_attr, KernelSource kernel, GradientFunction gradient,
-                          std::string doc) {
+                          std::string doc, LoopFunction loop = nullptr) {
   return {.name = std::move(name),
           .inputs = {"input: T", "reduction_indices: Tidx"},
           .outputs = {"output: T"},
@@ -35,6 +36,8 @@ inline OpSpec ReductionOp(std::string name, const char* type_attr, KernelSource 
           .gradient = gradient,
           .kernel = kernel,
           .iteration = {.split = Split::kRows},
+          .loop = loop,
+          .simplify = SimplifySameShape,
           .doc = std::move(doc)};
 }
 

@@ -1,9 +1,11 @@
 // Rounding, classes of floating-point values, and the bits of integers. Contracts: ops/math_unary.h, ops/math_binary.h.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "graph/gradients.h"
 #include "ops/elementwise.h"
+#include "ops/loop_arithmetic.h"
 #include "ops/math_binary.h"
 #include "ops/math_unary.h"
 
@@ -12,11 +14,14 @@ namespace {
 
 // Floor, Ceil, Rint and Round: y = a whole number near x, halves to the even one. Piecewise constant: no gradient.
 const OpRegistrar floor_op(UnaryOp("Floor", kFloatT, UnaryKernel<FloatTypes>([](auto x) { return std::floor(x); }),
-                                   kNotDifferentiable, "The largest integer not above x, element-wise."));
+                                   kNotDifferentiable, "The largest integer not above x, element-wise.",
+                                   LaneLoop<LaneOp::kFloor>));
 const OpRegistrar ceil_op(UnaryOp("Ceil", kFloatT, UnaryKernel<FloatTypes>([](auto x) { return std::ceil(x); }),
-                                  kNotDifferentiable, "The smallest integer not below x, element-wise."));
+                                  kNotDifferentiable, "The smallest integer not below x, element-wise.",
+                                  LaneLoop<LaneOp::kCeil>));
 const OpRegistrar rint_op(UnaryOp("Rint", kFloatT, UnaryKernel<FloatTypes>([](auto x) { return std::nearbyint(x); }),
-                                  kNotDifferentiable, "The nearest integer, element-wise; halves to even."));
+                                  kNotDifferentiable, "The nearest integer, element-wise; halves to even.",
+                                  LaneLoop<LaneOp::kRint>));
 const OpRegistrar round_op(UnaryOp("Round", kSignedT, UnaryKernel<SignedTypes>([](auto x) {
                                      if constexpr (std::is_integral_v<decltype(x)>) {
                                        return x;
@@ -24,22 +29,27 @@ const OpRegistrar round_op(UnaryOp("Round", kSignedT, UnaryKernel<SignedTypes>([
                                        return std::nearbyint(x);
                                      }
                                    }),
-                                   kNotDifferentiable, "The nearest integer, element-wise; halves to even."));
+                                   kNotDifferentiable, "The nearest integer, element-wise; halves to even.",
+                                   LaneLoop<LaneOp::kRint>));
 
 // IsNan, IsInf and IsFinite: y = whether x is one.
-OpSpec ClassOp(std::string name, KernelSource kernel, std::string doc) {
-  OpSpec spec = UnaryOp(std::move(name), kFloatT, kernel, kNotDifferentiable, std::move(doc));
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+bool IsNanLoop(LoopContext& c) { return c.set_output(0, Apply(LaneOp::kNotEqual, Lanes(c, 0), Lanes(c, 0)).reg()); }
+bool IsInfLoop(LoopContext& c) { return c.set_output(0, Apply(LaneOp::kEqual, abs(Lanes(c, 0)), kInfinity).reg()); }
+bool IsFiniteLoop(LoopContext& c) { return c.set_output(0, (abs(Lanes(c, 0)) < kInfinity).reg()); }
+OpSpec ClassOp(std::string name, KernelSource kernel, std::string doc, LoopFunction loop) {
+  OpSpec spec = UnaryOp(std::move(name), kFloatT, kernel, kNotDifferentiable, std::move(doc), loop);
   spec.outputs = {"y: bool"};
   spec.traits = kElementwise;
   return spec;
 }
 const OpRegistrar is_nan_op(ClassOp("IsNan", UnaryKernel<FloatTypes>([](auto x) { return bool(std::isnan(x)); }),
-                                    "Whether x is not a number, element-wise."));
+                                    "Whether x is not a number, element-wise.", IsNanLoop));
 const OpRegistrar is_inf_op(ClassOp("IsInf", UnaryKernel<FloatTypes>([](auto x) { return bool(std::isinf(x)); }),
-                                    "Whether x is infinite, element-wise."));
+                                    "Whether x is infinite, element-wise.", IsInfLoop));
 const OpRegistrar is_finite_op(ClassOp("IsFinite",
                                        UnaryKernel<FloatTypes>([](auto x) { return bool(std::isfinite(x)); }),
-                                       "Whether x is neither infinite nor NaN, element-wise."));
+                                       "Whether x is neither infinite nor NaN, element-wise.", IsFiniteLoop));
 
 // Invert: y = every bit of x flipped.   BitwiseAnd, BitwiseOr, BitwiseXor: z = x and, or, exclusive or y.
 const OpRegistrar invert_op(UnaryOp("Invert", kIntegerT,

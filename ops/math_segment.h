@@ -31,6 +31,13 @@ Output UnsortedSegmentMin(Operand data, Operand segment_ids, Operand num_segment
 // `size` are int32, weights int32, int64, float or double. No gradient.
 Output Bincount(Operand arr, Operand size, Operand weights, const OpOptions& options = {});
 
+// Segments of the rows data[indices[i]], the sums of n rows divided by 1, n and sqrt(n): embedding lookups. segment_ids
+// are sorted and of the length of `indices`; the result has a row for each segment up to the last. Mean and SqrtN:
+// floating types. The gradient of SparseSegmentSum are slices, so that optimizers update only the rows that were read.
+Output SparseSegmentSum(Operand data, Operand indices, Operand segment_ids, const OpOptions& options = {});
+Output SparseSegmentMean(Operand data, Operand indices, Operand segment_ids, const OpOptions& options = {});
+Output SparseSegmentSqrtN(Operand data, Operand indices, Operand segment_ids, const OpOptions& options = {});
+
 }  // namespace staticflow
 
 #endif  // STATICFLOW_OPS_MATH_SEGMENT_H_

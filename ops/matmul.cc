@@ -71,6 +71,7 @@ const OpRegistrar mat_mul({.name = "MatMul",
                            .gradient = MatMulGradient,
                            .kernel = MatMulKernel,
                            .iteration = {.split = Split::kRows, .dims = "mk,kn->mn"},
+                           .product = {"transpose_a", "transpose_b"},
                            .doc = "The product of two matrices, each of which may be stored transposed."});
 
 }  // namespace

@@ -29,7 +29,7 @@ inline absl::Status MergedShape(ShapeContext& c) {
 
 // y = f(x).
 inline OpSpec ActivationOp(std::string name, const char* type_attr, GradientFunction gradient, KernelSource kernel,
-                           std::string doc) {
+                           std::string doc, LoopFunction loop = nullptr) {
   return {.name = std::move(name),
           .inputs = {"features: T"},
           .outputs = {"activations: T"},
@@ -39,12 +39,13 @@ inline OpSpec ActivationOp(std::string name, const char* type_attr, GradientFunc
           .kernel = kernel,
           .traits = kElementwise | kInPlace,
           .iteration = {.split = Split::kFlat},
+          .loop = loop,
           .doc = std::move(doc)};
 }
 
 // dx = g(dy, v), where v is f's input ("features") or its output ("outputs"), of dy's shape.
 inline OpSpec ActivationGradOp(std::string name, const char* type_attr, const char* v, GradientFunction gradient,
-                               KernelSource kernel, std::string doc) {
+                               KernelSource kernel, std::string doc, LoopFunction loop = nullptr) {
   return {.name = std::move(name),
           .inputs = {"gradients: T", absl::StrCat(v, ": T")},
           .outputs = {"backprops: T"},
@@ -54,6 +55,7 @@ inline OpSpec ActivationGradOp(std::string name, const char* type_attr, const ch
           .kernel = kernel,
           .traits = kElementwise | kInPlace,
           .iteration = {.split = Split::kFlat},
+          .loop = loop,
           .doc = std::move(doc)};
 }
 

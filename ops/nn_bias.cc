@@ -2,6 +2,7 @@
 #include "absl/strings/str_cat.h"
 #include "graph/gradients.h"
 #include "ops/array.h"
+#include "ops/loop_arithmetic.h"
 #include "ops/nn.h"
 #include "ops/nn_activation.h"
 #include "ops/nn_channels.h"
@@ -54,6 +55,10 @@ void BiasAddGradient(GradientContext& c) {
   c.set_dx(1, sum.Build());
 }
 
+bool BiasAddLoop(LoopContext& c) {
+  return !NodeChannelsFirst(c.node()) && c.set_output(0, (Lanes(c, 0) + Lanes(c, 1)).reg());
+}
+
 OpSpec BiasAddOp(std::string name, std::vector<std::string> attrs, std::string doc) {
   return {.name = std::move(name),
           .inputs = {"value: T", "bias: T"},
@@ -64,6 +69,7 @@ OpSpec BiasAddOp(std::string name, std::vector<std::string> attrs, std::string d
           .kernel = BiasAddKernel,
           .traits = kInPlace,
           .iteration = {.split = Split::kFlat},
+          .loop = BiasAddLoop,
           .doc = std::move(doc)};
 }
 
@@ -104,6 +110,10 @@ void BiasAddGradGradient(GradientContext& c) {
   c.set_dx(0, BiasAdd(ZerosLike(c.x(0)), c.dy(0), {.data_format = c.attr<std::string>("data_format")}));
 }
 
+bool BiasAddGradLoop(LoopContext& c) {
+  return !NodeChannelsFirst(c.node()) && ReducesToLast(c, 0) && c.set_output(0, c.SumRows(c.input(0)));
+}
+
 const OpRegistrar bias_add_grad({.name = "BiasAddGrad",
                                  .inputs = {"out_backprop: T"},
                                  .outputs = {"output: T"},
@@ -112,6 +122,7 @@ const OpRegistrar bias_add_grad({.name = "BiasAddGrad",
                                  .gradient = BiasAddGradGradient,
                                  .kernel = BiasAddGradKernel,
                                  .iteration = {.split = Split::kFlat, .dims = "ij->j"},
+                                 .loop = BiasAddGradLoop,
                                  .doc = "The gradient of BiasAdd by the bias."});
 
 }  // namespace

@@ -48,12 +48,41 @@ void CrossEntropyRow(const T* x, int64_t x_stride, const T* p, int64_t p_stride,
   *loss = T(static_cast<C>(sum));
 }
 
+// The same for rows of float whose elements lie side by side: p log_sum - p (x - largest), each summed up alone.
+void CrossEntropyRows(const float* x, int64_t x_row, const float* p, int64_t p_row, int64_t rows, int64_t n,
+                      float* loss, float* backprop) {
+  while (rows > 0) {
+    FloatRows together(n, rows);
+    together.Exponentiate(x, x_row, n, backprop);
+    for (int64_t r = 0; r < together.count; ++r, x += x_row, p += p_row, backprop += n) {
+      const float largest = together.largest[r], scale = 1 / together.sum[r];
+      double sum_p = 0, sum_shifted = 0;
+      for (int64_t j = 0; j < n; ++j) {
+        sum_p += p[j];
+        sum_shifted += p[j] == 0 ? 0.0f : p[j] * (x[j] - largest);
+        backprop[j] = backprop[j] * scale - p[j];
+      }
+      const bool excluded = sum_p == 0 && sum_shifted == 0;  // nothing is expected of this row
+      *loss++ = excluded ? 0 : static_cast<float>(sum_p * together.log_sum[r] - sum_shifted);
+    }
+    rows -= together.count;
+  }
+}
+
 absl::StatusOr<Kernel> CrossEntropyKernel(const KernelSetup& setup) {
   Kernel kernel;
   DispatchType<float, double, Half, BFloat16>(setup.input_dtype(0), [&]<typename T>() {
     kernel = [](KernelContext& c) {
       const int64_t n = c.output(1).dim(1);
       const Strides logits(c.input(0)), labels(c.input(1));
+      if constexpr (std::is_same_v<T, float>) {
+        if (logits.column == 1 && labels.column == 1) {
+          const int64_t r = c.range().begin;
+          CrossEntropyRows(c.in<float>(0) + r * logits.row, logits.row, c.in<float>(1) + r * labels.row, labels.row,
+                           c.range().end - r, n, c.out<float>(0) + r, c.out<float>(1) + r * n);
+          return absl::OkStatus();
+        }
+      }
       for (int64_t r = c.range().begin; r < c.range().end; ++r) {
         CrossEntropyRow<T>(c.in<T>(0) + r * logits.row, logits.column, c.in<T>(1) + r * labels.row, labels.column, n,
                            c.out<T>(0) + r, c.out<T>(1) + r * n);
@@ -119,6 +148,22 @@ void SparseCrossEntropyRow(const T* x, int64_t label, int64_t n, T* loss, T* bac
   }
 }
 
+// The same for rows of float.
+template <typename Label>
+void SparseCrossEntropyRows(const float* x, const Label* label, int64_t rows, int64_t n, float* loss, float* backprop) {
+  while (rows > 0) {
+    FloatRows together(n, rows);
+    together.Exponentiate(x, n, n, backprop);
+    for (int64_t r = 0; r < together.count; ++r, x += n, backprop += n) {
+      const float scale = 1 / together.sum[r];
+      for (int64_t j = 0; j < n; ++j) backprop[j] *= scale;
+      backprop[*label] -= 1;
+      *loss++ = together.log_sum[r] - (x[*label++] - together.largest[r]);
+    }
+    rows -= together.count;
+  }
+}
+
 template <typename T, typename Label>
 absl::Status SparseCrossEntropy(KernelContext& c) {
   const int64_t n = c.input(0).dim(1);
@@ -127,7 +172,14 @@ absl::Status SparseCrossEntropy(KernelContext& c) {
     if (label < 0 || label >= n) {
       return absl::InvalidArgumentError(absl::StrCat("label ", label, " of row ", r, " is outside [0, ", n, ")"));
     }
-    SparseCrossEntropyRow<T>(c.in<T>(0) + r * n, label, n, c.out<T>(0) + r, c.out<T>(1) + r * n);
+    if constexpr (!std::is_same_v<T, float>) {
+      SparseCrossEntropyRow<T>(c.in<T>(0) + r * n, label, n, c.out<T>(0) + r, c.out<T>(1) + r * n);
+    }
+  }
+  if constexpr (std::is_same_v<T, float>) {
+    const int64_t r = c.range().begin;
+    SparseCrossEntropyRows(c.in<T>(0) + r * n, c.in<Label>(1) + r, c.range().end - r, n, c.out<T>(0) + r,
+                           c.out<T>(1) + r * n);
   }
   return absl::OkStatus();
 }

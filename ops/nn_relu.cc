@@ -4,6 +4,7 @@
 
 #include "graph/gradients.h"
 #include "ops/array.h"
+#include "ops/loop_arithmetic.h"
 #include "ops/nn.h"
 #include "ops/nn_activation.h"
 
@@ -16,7 +17,7 @@ void ReluGradient(GradientContext& c) { c.set_dx(0, NodeBuilder("ReluGrad", {c.d
 const OpRegistrar relu(ActivationOp("Relu", kNumberT, ReluGradient, UnaryKernel<NumberTypes>([](auto x) {
                                       return x < decltype(x)(0) ? decltype(x)(0) : x;
                                     }),
-                                    "Element-wise max(x, 0)."));
+                                    "Element-wise max(x, 0).", LaneLoop<LaneOp::kRelu>));
 
 // ReluGrad: dx = dy where x > 0. `features` may be Relu's input or its output.
 void ReluGradGradient(GradientContext& c) {
@@ -28,17 +29,20 @@ const OpRegistrar relu_grad(ActivationGradOp("ReluGrad", kNumberT, "features", R
                                              BinaryKernel<NumberTypes>([](auto dy, auto x) {
                                                return x > decltype(x)(0) ? dy : decltype(x)(0);
                                              }),
-                                             "The gradient of Relu by its input."));
+                                             "The gradient of Relu by its input.", LaneLoop<LaneOp::kReluGrad>));
 
 // Relu6: y = min(max(x, 0), 6).   dx = dy where 0 < y < 6.
 void Relu6Gradient(GradientContext& c) { c.set_dx(0, NodeBuilder("Relu6Grad", {c.dy(0), c.y(0)}).Build()); }
 
+bool Relu6Loop(LoopContext& c) {
+  return c.set_output(0, Apply(LaneOp::kMinimum, Apply(LaneOp::kRelu, Lanes(c, 0)), 6).reg());
+}
 const OpRegistrar relu6(ActivationOp("Relu6", kNumberT, Relu6Gradient, UnaryKernel<NumberTypes>([](auto x) {
                                        using C = decltype(x);
                                        const C positive = x < C(0) ? C(0) : x;
                                        return C(6) < positive ? C(6) : positive;
                                      }),
-                                     "Element-wise min(max(x, 0), 6)."));
+                                     "Element-wise min(max(x, 0), 6).", Relu6Loop));
 
 // Relu6Grad: dx = dy where 0 < x < 6.
 void Relu6GradGradient(GradientContext& c) {
@@ -46,11 +50,15 @@ void Relu6GradGradient(GradientContext& c) {
   c.set_dx(1, ZerosLike(c.x(1)));
 }
 
+bool Relu6GradLoop(LoopContext& c) {
+  const Lanes dy(c, 0), x(c, 1);
+  return c.set_output(0, Apply(LaneOp::kReluGrad, Choose(x < 6, dy, 0), x).reg());
+}
 const OpRegistrar relu6_grad(ActivationGradOp("Relu6Grad", kNumberT, "features", Relu6GradGradient,
                                               BinaryKernel<NumberTypes>([](auto dy, auto x) {
                                                 return x > decltype(x)(0) && x < decltype(x)(6) ? dy : decltype(x)(0);
                                               }),
-                                              "The gradient of Relu6 by its input."));
+                                              "The gradient of Relu6 by its input.", Relu6GradLoop));
 
 // LeakyRelu: y = x where x > 0, alpha x elsewhere.   dx = dy where x > 0, alpha dy elsewhere.
 Output LeakyReluGrad(const GradientContext& c, Output dy, Output x) {
@@ -81,13 +89,19 @@ absl::StatusOr<Kernel> LeakyReluKernel(const KernelSetup& setup) {
   return kernel;
 }
 
+bool LeakyReluLoop(LoopContext& c) {
+  const Lanes factor(c, 0), x(c, c.num_inputs() - 1);
+  return c.set_output(0, Choose(x > 0, factor, c.attr<float>("alpha") * factor).reg());
+}
+
 OpSpec WithAlpha(OpSpec spec) {
   spec.attrs = {"alpha: float = 0.2", "T: {half, bfloat16, float, double} = float"};
   return spec;
 }
 
 const OpRegistrar leaky_relu(WithAlpha(ActivationOp("LeakyRelu", kFloatT, LeakyReluGradient, LeakyReluKernel,
-                                                    "Element-wise x where x > 0, alpha * x elsewhere.")));
+                                                    "Element-wise x where x > 0, alpha * x elsewhere.",
+                                                    LeakyReluLoop)));
 
 // LeakyReluGrad: dx = dy where x > 0, alpha dy elsewhere.
 void LeakyReluGradGradient(GradientContext& c) {
@@ -95,9 +109,9 @@ void LeakyReluGradGradient(GradientContext& c) {
   c.set_dx(1, ZerosLike(c.x(1)));
 }
 
-const OpRegistrar leaky_relu_grad(WithAlpha(ActivationGradOp("LeakyReluGrad", kFloatT, "features",
-                                                             LeakyReluGradGradient, LeakyReluKernel,
-                                                             "The gradient of LeakyRelu by its input.")));
+const OpRegistrar leaky_relu_grad(
+    WithAlpha(ActivationGradOp("LeakyReluGrad", kFloatT, "features", LeakyReluGradGradient, LeakyReluKernel,
+                               "The gradient of LeakyRelu by its input.", LeakyReluLoop)));
 
 }  // namespace
 

@@ -27,6 +27,39 @@ void SoftmaxRow(const T* x, int64_t n, T* y, IndexRange columns) {
   }
 }
 
+// The same for rows of float.
+template <bool log>
+void SoftmaxRows(const float* x, int64_t rows, int64_t n, float* y) {
+  while (rows > 0) {
+    FloatRows together(n, rows);
+    together.Exponentiate(x, n, n, y);
+    for (int64_t r = 0; r < together.count; ++r, x += n, y += n) {
+      const float largest = together.largest[r], log_sum = together.log_sum[r], scale = 1 / together.sum[r];
+      for (int64_t i = 0; i < n; ++i) y[i] = log ? (x[i] - largest) - log_sum : y[i] * scale;
+    }
+    rows -= together.count;
+  }
+}
+
+// The same for one row of float, of which only columns [begin, end) are written.
+template <bool log>
+void SoftmaxColumns(const float* x, int64_t n, float* y, IndexRange columns) {
+  constexpr int64_t kPiece = 1024;
+  float piece[kPiece];
+  const float largest = LargestOf(x, n);
+  double sum = 0;
+  for (int64_t i = 0; i < n; i += kPiece) {
+    const int64_t size = std::min(kPiece, n - i);
+    ShiftedExponents(x + i, size, largest, piece);
+    sum += SumOf(piece, size);
+  }
+  const float rounded = static_cast<float>(sum), scale = 1 / rounded;
+  float log_sum;
+  ApplyLanes(LaneOp::kLog, &rounded, &log_sum, 1);
+  if (!log) ShiftedExponents(x + columns.begin, columns.end - columns.begin, largest, y + columns.begin);
+  for (int64_t i = columns.begin; i < columns.end; ++i) y[i] = log ? (x[i] - largest) - log_sum : y[i] * scale;
+}
+
 template <bool log>
 absl::StatusOr<Kernel> SoftmaxKernel(const KernelSetup& setup) {
   Kernel kernel;
@@ -38,12 +71,19 @@ absl::StatusOr<Kernel> SoftmaxKernel(const KernelSetup& setup) {
       T* y = c.out<T>(0);
       const int64_t n = logits.dim(-1);
       if (logits.rank() == 1) {  // the rows to split by are this row's elements
-        SoftmaxRow<log>(x, n, y, c.range());
+        if constexpr (std::is_same_v<T, float>) {
+          SoftmaxColumns<log>(x, n, y, c.range());
+        } else {
+          SoftmaxRow<log>(x, n, y, c.range());
+        }
         return absl::OkStatus();
       }
       const int64_t rows_each = logits.num_elements / logits.dim(0) / n;
-      for (int64_t r = c.range().begin * rows_each; r < c.range().end * rows_each; ++r) {
-        SoftmaxRow<log>(x + r * n, n, y + r * n, {0, n});
+      const int64_t begin = c.range().begin * rows_each, end = c.range().end * rows_each;
+      if constexpr (std::is_same_v<T, float>) {
+        SoftmaxRows<log>(x + begin * n, end - begin, n, y + begin * n);
+      } else {
+        for (int64_t r = begin; r < end; ++r) SoftmaxRow<log>(x + r * n, n, y + r * n, {0, n});
       }
       return absl::OkStatus();
     };

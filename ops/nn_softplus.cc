@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "graph/gradients.h"
+#include "ops/loop_arithmetic.h"
 #include "ops/math.h"
 #include "ops/nn.h"
 #include "ops/nn_activation.h"
@@ -23,8 +24,10 @@ C SoftplusOf(C x) {
 }
 
 const OpRegistrar softplus(ActivationOp("Softplus", kFloatT, SoftplusGradient,
-                                        UnaryKernel<FloatTypes>([](auto x) { return SoftplusOf(x); }),
-                                        "Element-wise log(exp(x) + 1)."));
+                                        UnaryKernel<FloatTypes, LaneOp::kSoftplus>([](auto x) {
+                                          return SoftplusOf(x);
+                                        }),
+                                        "Element-wise log(exp(x) + 1).", LaneLoop<LaneOp::kSoftplus>));
 
 // SoftplusGrad: dx = dy / (1 + e^-x).   ddy = the same of d;   ddx = d dy / (e^-x + 2 + e^x).
 void SoftplusGradGradient(GradientContext& c) {
@@ -33,18 +36,28 @@ void SoftplusGradGradient(GradientContext& c) {
   c.set_dx(1, d * dy / (Exp(-x) + 2 + Exp(x)));
 }
 
+bool SoftplusGradLoop(LoopContext& c) {
+  const Lanes dy(c, 0), x(c, 1);
+  return c.set_output(0, (dy / (exp(-x) + 1)).reg());
+}
+absl::StatusOr<Kernel> SoftplusGradKernel(const KernelSetup& setup) {
+  if (setup.input_dtype(0) == DT_FLOAT) return FlatLoopKernel(setup, SoftplusGradLoop);
+  return BinaryKernel<FloatTypes>([](auto dy, auto x) { return dy / (std::exp(-x) + 1); }).Make(setup);
+}
 const OpRegistrar softplus_grad(ActivationGradOp("SoftplusGrad", kFloatT, "features", SoftplusGradGradient,
-                                                 BinaryKernel<FloatTypes>([](auto dy, auto x) {
-                                                   return dy / (std::exp(-x) + 1);
-                                                 }),
-                                                 "The gradient of Softplus by its input."));
+                                                 &SoftplusGradKernel, "The gradient of Softplus by its input.",
+                                                 SoftplusGradLoop));
 
 // Softsign: y = x / (1 + |x|).   dx = dy / (1 + |x|)^2.
 void SoftsignGradient(GradientContext& c) { c.set_dx(0, NodeBuilder("SoftsignGrad", {c.dy(0), c.x(0)}).Build()); }
 
+bool SoftsignLoop(LoopContext& c) {
+  const Lanes x(c, 0);
+  return c.set_output(0, (x / (1 + abs(x))).reg());
+}
 const OpRegistrar softsign(ActivationOp("Softsign", kFloatT, SoftsignGradient,
                                         UnaryKernel<FloatTypes>([](auto x) { return x / (1 + std::abs(x)); }),
-                                        "Element-wise x / (abs(x) + 1)."));
+                                        "Element-wise x / (abs(x) + 1).", SoftsignLoop));
 
 // SoftsignGrad: dx = dy / (1 + |x|)^2.   ddy = the same of d;   ddx = -2 sign(x) d dy / (1 + |x|)^3.
 void SoftsignGradGradient(GradientContext& c) {
@@ -54,12 +67,16 @@ void SoftsignGradGradient(GradientContext& c) {
   c.set_dx(1, Sign(x) * -2 * ddy * dy / (Abs(x) + 1));
 }
 
+bool SoftsignGradLoop(LoopContext& c) {
+  const Lanes dy(c, 0), root = 1 + abs(Lanes(c, 1));
+  return c.set_output(0, (dy / (root * root)).reg());
+}
 const OpRegistrar softsign_grad(ActivationGradOp("SoftsignGrad", kFloatT, "features", SoftsignGradGradient,
                                                  BinaryKernel<FloatTypes>([](auto dy, auto x) {
                                                    const auto root = 1 + std::abs(x);
                                                    return dy / (root * root);
                                                  }),
-                                                 "The gradient of Softsign by its input."));
+                                                 "The gradient of Softsign by its input.", SoftsignGradLoop));
 
 }  // namespace
 

@@ -56,6 +56,11 @@ Output RandomShuffle(Operand value, const RandomSeedOptions& options = {});
 // `num_samples` class numbers (int64) for each row of [batch, classes] logits, class j with probability
 // softmax(logits)[j]: [batch, num_samples]. logits: any real number type.
 Output Multinomial(Operand logits, Operand num_samples, const RandomSeedOptions& options = {});
+// `shape` samples for each element of a parameter, shape + parameter.shape: of the gamma distribution of shape alpha
+// and scale 1 (half, float, double; alpha has a gradient, but for half), and of the Poisson distribution of mean `rate`
+// (result: int64 unless the rate is floating, then its type). A parameter out of range gives NaN, an integer -1.
+Output RandomGamma(Operand shape, Operand alpha, const RandomSeedOptions& options = {});
+Output RandomPoisson(Operand shape, Operand rate, const RandomSeedOptions& options = {});
 
 struct StatelessOptions {
   DataType dtype = DT_FLOAT;

@@ -1,4 +1,4 @@
-// RandomShuffle and Multinomial: random choices among given things.
+// RandomShuffle, Multinomial and StatelessMultinomial: random choices among given things.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -11,6 +11,7 @@
 #include "ops/elementwise.h"
 #include "ops/random.h"
 #include "ops/random_counter.h"
+#include "ops/random_seed.h"
 
 namespace staticflow {
 namespace {
@@ -98,11 +99,13 @@ void CumulativeExponents(const T* logits, int64_t classes, double* sums) {
 
 // One stream of numbers goes through all rows, so the kernel does not split.
 template <typename T, typename Class>
-absl::Status SampleClasses(KernelContext& c, RandomCounter& counter) {
+absl::Status SampleClasses(KernelContext& c, RandomCounter* counter) {
   const int64_t batch = c.input(0).dim(0), classes = c.input(0).dim(1), samples = c.output(0).dim(1);
   if (c.output(0).num_elements == 0) return absl::OkStatus();
   SF_ASSIGN_OR_RETURN(double* sums, c.Scratch<double>(classes));
-  PhiloxNumbers numbers(counter.Reserve(BlocksFor(batch * ((samples + 3) / 4 * 4) * 2)));
+  // Without a counter the seed is an input.
+  PhiloxNumbers numbers(counter == nullptr ? FromSeedInput(c, 2)
+                                           : counter->Reserve(BlocksFor(batch * ((samples + 3) / 4 * 4) * 2)));
   Class* y = c.out<Class>(0);
   for (int64_t b = 0; b < batch; ++b) {
     CumulativeExponents(c.in<T>(0) + b * classes, classes, sums);
@@ -117,11 +120,14 @@ absl::Status SampleClasses(KernelContext& c, RandomCounter& counter) {
 
 absl::StatusOr<Kernel> MultinomialKernel(const KernelSetup& setup) {
   Kernel kernel;
-  SF_ASSIGN_OR_RETURN(RandomCounter * counter, RandomCounterOf(setup));
+  RandomCounter* counter = nullptr;
+  if (setup.num_inputs() == 2) {
+    SF_ASSIGN_OR_RETURN(counter, RandomCounterOf(setup));
+  }
   DispatchType<float, double, Half, BFloat16, int32_t, int64_t, uint8_t, int8_t, int16_t, uint16_t, uint32_t, uint64_t>(
       setup.input_dtype(0), [&]<typename T>() {
         DispatchType<int32_t, int64_t>(setup.output_dtype(0), [&]<typename Class>() {
-          kernel = [counter](KernelContext& c) { return SampleClasses<T, Class>(c, *counter); };
+          kernel = [counter](KernelContext& c) { return SampleClasses<T, Class>(c, counter); };
         });
       });
   if (!kernel) return NoKernelFor(setup, setup.input_dtype(0));
@@ -137,6 +143,21 @@ const OpRegistrar multinomial({.name = "Multinomial",
                                .kernel = MultinomialKernel,
                                .traits = kStateful,
                                .doc = "Class numbers drawn from the softmax of each row of logits."});
+
+absl::Status StatelessMultinomialShape(ShapeContext& c) {
+  SF_ASSIGN_OR_RETURN(const Shape seed, c.WithRank(2, 1));
+  SF_RETURN_IF_ERROR(c.MergeDims(seed.dim(0), 2, "elements of seed").status());
+  return MultinomialShape(c);
+}
+const OpRegistrar stateless_multinomial({.name = "StatelessMultinomial",
+                                         .inputs = {"logits: T", "num_samples: int32", "seed: Tseed"},
+                                         .outputs = {"output: output_dtype"},
+                                         .attrs = {kNumberT, "Tseed: indextype = int64",
+                                                   "output_dtype: indextype = int64"},
+                                         .shape = StatelessMultinomialShape,
+                                         .gradient = kNotDifferentiable,
+                                         .kernel = MultinomialKernel,
+                                         .doc = "Class numbers drawn from the softmax of logits by a seed."});
 
 Output Seeded(NodeBuilder builder, const Operand& anchor, const RandomSeedOptions& options) {
   if (!anchor.output().valid()) return Output();

@@ -6,26 +6,10 @@
 #include "ops/elementwise.h"
 #include "ops/random.h"
 #include "ops/random_counter.h"
+#include "ops/random_seed.h"
 
 namespace staticflow {
 namespace {
-
-// A generator whose key and counter are mixed from the two integers of a seed, so that no part of it needs to be good.
-Philox FromSeed(uint64_t seed0, uint64_t seed1) {
-  const Philox::Block counter = {static_cast<uint32_t>(seed0), static_cast<uint32_t>(seed0 >> 32),
-                                 static_cast<uint32_t>(seed1), static_cast<uint32_t>(seed1 >> 32)};
-  const Philox::Block mix = Philox(counter, {0x3ec8f720, 0x02461e29})();
-  return Philox({0, 0, mix[2], mix[3]}, {mix[0], mix[1]});
-}
-
-Philox FromSeedInput(const KernelContext& c, int input) {
-  if (c.input(input).dtype == DT_INT32) {
-    const int32_t* seed = c.in<int32_t>(input);
-    return FromSeed(static_cast<uint64_t>(int64_t{seed[0]}), static_cast<uint64_t>(int64_t{seed[1]}));
-  }
-  const int64_t* seed = c.in<int64_t>(input);
-  return FromSeed(static_cast<uint64_t>(seed[0]), static_cast<uint64_t>(seed[1]));
-}
 
 uint64_t Join(uint32_t low, uint32_t high) { return uint64_t{high} << 32 | low; }
 
@@ -155,6 +139,44 @@ const OpRegistrar uniform_int_v2(WithBounds(StatelessOpV2("StatelessRandomUnifor
                                                           StatelessIntKernel<KeyCounterSource>,
                                                           "Uniform integers that are a function of key and counter."),
                                             "dtype: {int32, int64, uint32, uint64}"));
+
+// StatelessRandomUniformFullInt: every integer of the type is as likely.
+struct FullIntDistribution {
+  template <typename T>
+  static std::array<T, kGroup<T>> Sample(const Philox::Block& x) {
+    std::array<T, kGroup<T>> y;
+    for (int i = 0; i < kGroup<T>; ++i) {
+      if constexpr (sizeof(T) == 8) {
+        y[i] = static_cast<T>(Join(x[2 * i], x[2 * i + 1]));
+      } else {
+        y[i] = static_cast<T>(x[i]);
+      }
+    }
+    return y;
+  }
+};
+template <typename Source>
+absl::StatusOr<Kernel> FullIntKernel(const KernelSetup& setup) {
+  Kernel kernel;
+  DispatchType<int32_t, int64_t, uint32_t, uint64_t>(setup.output_dtype(0), [&]<typename T>() {
+    kernel = [](KernelContext& c) -> absl::Status {
+      SF_ASSIGN_OR_RETURN(const Philox generator, Source::Generator(c));
+      FillRandom(generator, FullIntDistribution(), c.out<T>(0), c.range().begin, c.range().end);
+      return absl::OkStatus();
+    };
+  });
+  if (!kernel) return NoKernelFor(setup, setup.output_dtype(0));
+  return kernel;
+}
+OpSpec OfIntegers(OpSpec spec) {
+  spec.attrs[0] = "dtype: {int32, int64, uint32, uint64} = uint64";
+  return spec;
+}
+const OpRegistrar full_int(OfIntegers(StatelessOp("StatelessRandomUniformFullInt", FullIntKernel<SeedSource>,
+                                                  "Integers of the whole range, a function of the seed.")));
+const OpRegistrar full_int_v2(OfIntegers(StatelessOpV2("StatelessRandomUniformFullIntV2",
+                                                       FullIntKernel<KeyCounterSource>,
+                                                       "Integers of the whole range, a function of key and counter.")));
 
 // StatelessRandomGetKeyCounter: the key and the counter that a seed stands for.
 absl::Status KeyCounterShape(ShapeContext& c) {

@@ -3,6 +3,7 @@
 #include "graph/variable_key.h"
 #include "ops/state.h"
 #include "ops/variable_value.h"
+#include "runtime/loop.h"
 
 namespace staticflow {
 namespace {
@@ -98,6 +99,10 @@ absl::Status UpdateVariable(KernelContext& c) {
   for (int64_t i = begin; i < end; ++i) variable[i] = Operation::Apply(variable[i], value[i]);
   return absl::OkStatus();
 }
+template <LaneOp op>
+bool UpdateLoop(LoopContext& c) {
+  return c.set_variable(0, c.Apply(op, c.input(0), c.input(1)));
+}
 template <typename Operation>
 absl::StatusOr<Kernel> UpdateKernel(const KernelSetup& setup) {
   Kernel kernel;
@@ -110,7 +115,7 @@ absl::Status UpdateShape(ShapeContext& c) {
   if (c.num_outputs() > 0) c.set_output(0, std::move(shape));
   return absl::OkStatus();
 }
-OpSpec RefUpdate(std::string name, KernelSource kernel, std::string doc) {
+OpSpec RefUpdate(std::string name, KernelSource kernel, LoopFunction loop, double sign, std::string doc) {
   return {.name = std::move(name),
           .inputs = {"ref: Ref(T)", "value: T"},
           .outputs = {"output_ref: Ref(T)"},
@@ -121,9 +126,11 @@ OpSpec RefUpdate(std::string name, KernelSource kernel, std::string doc) {
           .traits = kStateful,
           .iteration = {.split = Split::kFlat},
           .access = {{0, Access::kUpdate}},
+          .loop = loop,
+          .accumulation = {.delta = 1, .sign = sign},
           .doc = std::move(doc)};
 }
-OpSpec HandleUpdate(std::string name, KernelSource kernel, std::string doc) {
+OpSpec HandleUpdate(std::string name, KernelSource kernel, LoopFunction loop, double sign, std::string doc) {
   return {.name = std::move(name),
           .inputs = {"resource: resource", "value: dtype"},
           .attrs = {"dtype: realnumbertype"},
@@ -132,13 +139,18 @@ OpSpec HandleUpdate(std::string name, KernelSource kernel, std::string doc) {
           .kernel = kernel,
           .traits = kStateful,
           .access = {{0, Access::kUpdate}},
+          .loop = loop,
+          .accumulation = {.delta = 1, .sign = sign},
           .doc = std::move(doc)};
 }
-const OpRegistrar assign_add(RefUpdate("AssignAdd", UpdateKernel<Add>, "Adds a value to a variable."));
-const OpRegistrar assign_sub(RefUpdate("AssignSub", UpdateKernel<Subtract>, "Subtracts a value from a variable."));
-const OpRegistrar assign_add_variable(HandleUpdate("AssignAddVariableOp", UpdateKernel<Add>,
-                                                   "Adds a value to the variable behind a handle."));
+const OpRegistrar assign_add(RefUpdate("AssignAdd", UpdateKernel<Add>, UpdateLoop<LaneOp::kAdd>, 1,
+                                       "Adds a value to a variable."));
+const OpRegistrar assign_sub(RefUpdate("AssignSub", UpdateKernel<Subtract>, UpdateLoop<LaneOp::kSub>, -1,
+                                       "Subtracts a value from a variable."));
+const OpRegistrar assign_add_variable(HandleUpdate("AssignAddVariableOp", UpdateKernel<Add>, UpdateLoop<LaneOp::kAdd>,
+                                                   1, "Adds a value to the variable behind a handle."));
 const OpRegistrar assign_sub_variable(HandleUpdate("AssignSubVariableOp", UpdateKernel<Subtract>,
+                                                   UpdateLoop<LaneOp::kSub>, -1,
                                                    "Subtracts a value from the variable behind a handle."));
 
 // CountUpTo: output = ref; ref += 1.   OutOfRange once ref has reached the limit.

@@ -49,13 +49,21 @@ absl::Status CheckUpdate(KernelContext& c, int num_variables, int gradient, Vari
   return absl::OkStatus();
 }
 
-OpSpec RuleSpec(const RuleSignature& signature, bool is_resource, KernelSource kernel) {
+bool RuleFlag(const Node& node) {
+  for (const AttrDef& attr : node.op().attrs) {
+    if (attr.kind == AttrKind::kBool && attr.name != "use_locking") return node.attr<bool>(attr.name);
+  }
+  return false;
+}
+
+OpSpec RuleSpec(const RuleSignature& signature, bool is_resource, KernelSource kernel, LoopFunction loop) {
   OpSpec spec = {.name = absl::StrCat(is_resource ? "ResourceApply" : "Apply", signature.name),
                  .attrs = {"T: floattype", "use_locking: bool = false"},
                  .shape = UpdateRuleShape,
                  .gradient = kNotDifferentiable,
                  .kernel = kernel,
                  .traits = kStateful,
+                 .loop = loop,
                  .doc = signature.doc};
   for (const std::string& name : signature.variables) {
     spec.access.push_back({static_cast<int>(spec.inputs.size()), Access::kUpdate});

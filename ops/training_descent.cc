@@ -14,8 +14,14 @@ struct GradientDescent {
 };
 const RuleSignature kGradientDescent = {
     .name = "GradientDescent", .variables = {"var"}, .arguments = {"alpha", "delta"}, .doc = "var -= alpha * delta."};
-const OpRegistrar gradient_descent(ReferenceForm<GradientDescent>(kGradientDescent));
-const OpRegistrar resource_gradient_descent(HandleForm<GradientDescent>(kGradientDescent));
+OpSpec Accumulating(OpSpec spec) {
+  spec.accumulation = {.delta = 2, .scale = 1, .sign = -1};
+  return spec;
+}
+const OpRegistrar gradient_descent(Accumulating(ReferenceForm<GradientDescent>(kGradientDescent,
+                                                                               RuleLoop<GradientDescent>)));
+const OpRegistrar resource_gradient_descent(Accumulating(HandleForm<GradientDescent>(kGradientDescent,
+                                                                                     RuleLoop<GradientDescent>)));
 
 // accum = momentum * accum + grad; var -= lr * accum, or with Nesterov's look ahead lr * (grad + momentum * accum)
 template <typename A>
@@ -34,8 +40,8 @@ const RuleSignature kMomentum = {.name = "Momentum",
                                  .arguments = {"lr", "grad", "momentum"},
                                  .flag = "use_nesterov: bool = false",
                                  .doc = "accum = momentum * accum + grad; var -= lr * accum."};
-const OpRegistrar momentum(ReferenceForm<Momentum>(kMomentum));
-const OpRegistrar resource_momentum(HandleForm<Momentum>(kMomentum));
+const OpRegistrar momentum(ReferenceForm<Momentum>(kMomentum, RuleLoop<Momentum>));
+const OpRegistrar resource_momentum(HandleForm<Momentum>(kMomentum, RuleLoop<Momentum>));
 
 // accum = momentum * accum - lr * grad; var += accum, or with Nesterov momentum * accum - lr * grad.
 // There is no form for references.
@@ -55,7 +61,7 @@ const RuleSignature kKerasMomentum = {.name = "KerasMomentum",
                                       .arguments = {"lr", "grad", "momentum"},
                                       .flag = "use_nesterov: bool = false",
                                       .doc = "accum = momentum * accum - lr * grad; var += accum."};
-const OpRegistrar resource_keras_momentum(HandleForm<KerasMomentum>(kKerasMomentum));
+const OpRegistrar resource_keras_momentum(HandleForm<KerasMomentum>(kKerasMomentum, RuleLoop<KerasMomentum>));
 
 // m = beta * m + (1 - beta) * grad; var -= lr * (alpha + sign_decay * sign(grad) * sign(m)) * grad
 template <typename A>
@@ -72,10 +78,10 @@ const RuleSignature kAddSign = {.name = "AddSign",
                                 .variables = {"var", "m"},
                                 .arguments = {"lr", "alpha", "sign_decay", "beta", "grad"},
                                 .doc = "Steps further where the gradient keeps its sign, by addition."};
-const OpRegistrar add_sign(ReferenceForm<AddSign>(kAddSign));
-const OpRegistrar resource_add_sign(HandleForm<AddSign>(kAddSign));
+const OpRegistrar add_sign(ReferenceForm<AddSign>(kAddSign, RuleLoop<AddSign>));
+const OpRegistrar resource_add_sign(HandleForm<AddSign>(kAddSign, RuleLoop<AddSign>));
 
-// m = beta * m + (1 - beta) * grad; var -= lr * exp(logbase * sign_decay * sign(grad) * sign(m)) * grad
+// m = beta * m + (1 - beta) * grad; var -= lr * std::exp(logbase * sign_decay * sign(grad) * sign(m)) * grad
 template <typename A>
 struct PowerSign {
   static constexpr int kVariables = 2;

@@ -10,7 +10,8 @@
 //     void operator()(A* v, A grad) const { ... v[0] is var, v[1] is accum ... }
 //   };
 //   const RuleSignature kAdagrad = {.name = "Adagrad", .variables = {"var", "accum"}, .arguments = {"lr", "grad"}};
-//   const OpRegistrar adagrad(ReferenceForm<Adagrad>(kAdagrad)), resource_adagrad(HandleForm<Adagrad>(kAdagrad));
+//   const OpRegistrar adagrad(ReferenceForm<Adagrad>(kAdagrad, RuleLoop<Adagrad>));
+//   const OpRegistrar resource_adagrad(HandleForm<Adagrad>(kAdagrad, RuleLoop<Adagrad>));
 //
 // Half and bfloat16 are computed in float. A rule sees one element at a time, so the update may be cut anywhere.
 #ifndef STATICFLOW_OPS_UPDATE_RULE_H_
@@ -22,6 +23,7 @@
 #include <vector>
 
 #include "graph/gradients.h"
+#include "ops/loop_arithmetic.h"
 #include "ops/variable_value.h"
 
 namespace staticflow {
@@ -43,7 +45,10 @@ int GradientInput(const Node& node);
 // The variables, all initialized, of the gradient's shape; InvalidArgument or FailedPrecondition otherwise.
 absl::Status CheckUpdate(KernelContext& c, int num_variables, int gradient, VariableSlot** slots);
 
-OpSpec RuleSpec(const RuleSignature& signature, bool is_resource, KernelSource kernel);
+OpSpec RuleSpec(const RuleSignature& signature, bool is_resource, KernelSource kernel, LoopFunction loop = nullptr);
+
+// The attribute that the rule is given; false when there is none.
+bool RuleFlag(const Node& node);
 
 // The type in which elements of type T are computed.
 template <typename T>
@@ -79,10 +84,7 @@ absl::Status ApplyRule(KernelContext& c, int gradient, bool flag) {
 template <template <typename> class Rule>
 absl::StatusOr<Kernel> RuleKernel(const KernelSetup& setup) {
   const int gradient = GradientInput(setup.node());
-  bool flag = false;
-  for (const AttrDef& attr : setup.node().op().attrs) {
-    if (attr.kind == AttrKind::kBool && attr.name != "use_locking") flag = setup.attr<bool>(attr.name);
-  }
+  const bool flag = RuleFlag(setup.node());
   Kernel kernel;
   DispatchType<float, double, Half, BFloat16>(setup.input_dtype(gradient), [&]<typename T>() {
     kernel = [gradient, flag](KernelContext& c) { return ApplyRule<Rule, T>(c, gradient, flag); };
@@ -90,13 +92,32 @@ absl::StatusOr<Kernel> RuleKernel(const KernelSetup& setup) {
   return kernel;
 }
 
+// The rule as steps of a loop, what it computes from scalars alone once.
 template <template <typename> class Rule>
-OpSpec ReferenceForm(const RuleSignature& signature) {
-  return RuleSpec(signature, /*is_resource=*/false, RuleKernel<Rule>);
+bool RuleLoop(LoopContext& c) {
+  constexpr int kVariables = Rule<Lanes>::kVariables;
+  const int gradient = GradientInput(c.node());
+  Lanes parameters[12], variables[kVariables];
+  int n = 0;
+  for (int i = kVariables; i < c.num_inputs(); ++i) {
+    if (i != gradient) parameters[n++] = Lanes(c, i);
+  }
+  for (int k = 0; k < kVariables; ++k) variables[k] = Lanes(c, k);
+  Rule<Lanes>(parameters, RuleFlag(c.node()))(variables, Lanes(c, gradient));
+  for (int k = 0; k < kVariables; ++k) {
+    if (variables[k].reg() != c.input(k)) c.set_variable(k, variables[k].reg());
+  }
+  return true;
+}
+
+// `loop` is RuleLoop<Rule> for rules without branches whose arithmetic is that of Lanes.
+template <template <typename> class Rule>
+OpSpec ReferenceForm(const RuleSignature& signature, LoopFunction loop = nullptr) {
+  return RuleSpec(signature, /*is_resource=*/false, RuleKernel<Rule>, loop);
 }
 template <template <typename> class Rule>
-OpSpec HandleForm(const RuleSignature& signature) {
-  return RuleSpec(signature, /*is_resource=*/true, RuleKernel<Rule>);
+OpSpec HandleForm(const RuleSignature& signature, LoopFunction loop = nullptr) {
+  return RuleSpec(signature, /*is_resource=*/true, RuleKernel<Rule>, loop);
 }
 
 // -1, 0 or 1; NaN for NaN.
@@ -104,6 +125,7 @@ template <typename A>
 A Sign(A x) {
   return x > 0 ? A(1) : x < 0 ? A(-1) : x;
 }
+inline Lanes Sign(const Lanes& x) { return Apply(LaneOp::kSign, x); }
 
 }  // namespace staticflow
 

@@ -1,5 +1,5 @@
-// Executor: one run of a plan on a frame. Inside runtime/executor.h; frame.cc has what concerns memory, executor.cc the
-// instructions.
+// Executor: one run of a plan on a frame. Inside runtime/executor.h; frame.cc has what concerns memory, walk.cc how the
+// workers go through the plan, executor.cc the instructions.
 #ifndef STATICFLOW_RUNTIME_EXECUTION_H_
 #define STATICFLOW_RUNTIME_EXECUTION_H_
 
@@ -16,22 +16,34 @@ void SetShape(const Shape* shape, TensorView* view);
 // One run of a plan on a frame.
 class Executor {
  public:
-  Executor(Frame& frame, const StepState& step) : frame_(frame), plan_(frame.plan_), guards_(plan_.program->guards) {
+  Executor(Frame& frame, const StepState& step) : frame_(frame), plan_(*frame.plan_), guards_(plan_.program->guards) {
     frame_.step_ = step;
   }
 
-  static absl::Status Prepare(Frame& frame, int workers);
-  static absl::Status RunOnce(const Node& node, const Kernel& kernel, absl::Span<const Tensor> inputs,
-                              absl::Span<Tensor> outputs);
+  static absl::Status Prepare(Frame& frame);
+  static absl::Status RunOnce(const Kernel& kernel, absl::Span<const TensorView> inputs, absl::Span<TensorView> outputs,
+                              IndexRange range, absl::Span<VariableSlot* const> variables);
 
   absl::Status Run(absl::Span<const Tensor> feeds, const ExecuteOptions& options, std::vector<Tensor>* fetches);
 
  private:
+  static absl::Status PrepareViews(Frame& frame);
+  static void PrepareWalks(Frame& frame);
+  static std::vector<WalkStep> MakeWalk(absl::Span<const KernelContext> contexts, const Plan& plan, int worker);
+
   void BindFeeds(absl::Span<const Tensor> feeds);
-  absl::Status RunInstructions(Team::Lease* team, StepProfile* profile);
-  absl::Status RunKernelInstruction(int index, Team::Lease* team);
-  absl::Status RunShards(int index, Team::Lease& team);
-  absl::Status RunDynamic(int index);
+  absl::Status RunInstructions(StepProfile* profile);
+  absl::Status RunOnTeam(Team::Lease& team, StepProfile* profile);
+  // Goes through `steps` to the end, to a failure (then `failed` is its instruction), or to a barrier that another
+  // worker failed to reach. Worker 0 looks for cancellation and fills the profile, if any.
+  absl::Status WalkAs(int worker, std::vector<WalkStep>& steps, StepProfile* profile, int* failed);
+  template <typename Recorder>
+  absl::Status Walk(std::vector<WalkStep>& steps, int worker, StepProfile* profile, int* failed);
+
+  // What a walk calls kOther: runs the instruction and releases what nobody needs after it.
+  absl::Status RunOther(const WalkStep& step);
+  absl::Status RunInstruction(const Instruction& instruction, const KernelContext& context);
+  absl::Status RunDynamic(const Instruction& instruction, KernelContext context);
   absl::Status RunMerge(const Instruction& instruction);
   absl::Status RunCopy(const Instruction& instruction);
   absl::Status RunAlias(const Instruction& instruction);
@@ -44,6 +56,7 @@ class Executor {
   // The view of `value`; that of a variable of open shape follows its tensor.
   const TensorView& View(int value);
   void RefreshVariable(int value);
+  absl::Status Error(int instruction, absl::Status status) const;
 
   Frame& frame_;
   const Plan& plan_;

@@ -1,14 +1,10 @@
 #include "runtime/executor.h"
 
-#include <chrono>
-#include <cstring>
-
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "graph/shape_inference.h"
 #include "graph/status.h"
 #include "runtime/execution.h"
-#include "runtime/profile.h"
 #include "runtime/split.h"
 
 namespace staticflow {
@@ -16,17 +12,6 @@ namespace {
 
 // Shape-giving inputs are small; larger ones are data.
 constexpr int64_t kMaxShapeElements = 1024;
-
-void CopyElements(const TensorView& from, const TensorView& to) {
-  if (from.data == to.data || from.num_elements == 0) return;
-  if (from.dtype == DT_STRING) {
-    std::copy_n(from.as<std::string>(), from.num_elements, to.as<std::string>());
-  } else if (from.dtype == DT_RESOURCE) {
-    std::copy_n(from.as<ResourceHandle>(), from.num_elements, to.as<ResourceHandle>());
-  } else {
-    std::memcpy(to.data, from.data, static_cast<size_t>(from.bytes()));
-  }
-}
 
 }  // namespace
 
@@ -108,8 +93,7 @@ absl::StatusOr<std::vector<Shape>> Executor::InferAtRunTime(const Instruction& i
   return InferShapes(*instruction.node, shapes, values);
 }
 
-absl::Status Executor::RunDynamic(int index) {
-  const Instruction& instruction = plan_.instructions[index];
+absl::Status Executor::RunDynamic(const Instruction& instruction, KernelContext context) {
   SF_ASSIGN_OR_RETURN(std::vector<Shape> shapes, InferAtRunTime(instruction, instruction.inputs));
   for (size_t i = 0; i < instruction.outputs.size(); ++i) {
     const int value = instruction.outputs[i];
@@ -119,49 +103,10 @@ absl::Status Executor::RunDynamic(int index) {
       SF_RETURN_IF_ERROR(Annotate(Allocate(value, shapes[i]), absl::StrCat(instruction.node->DebugName(), ": ")));
     }
   }
-  KernelContext context = frame_.contexts_[index];
   context.range_ = {0, WholeSplit(*instruction.node, context.num_outputs() > 0 ? context.output(0).shape : nullptr)};
   SF_RETURN_IF_ERROR(instruction.kernel(context));
   for (int value : instruction.outputs) RefreshVariable(value);
   return absl::OkStatus();
-}
-
-absl::Status Executor::RunShards(int index, Team::Lease& team) {
-  struct Job {
-    const Instruction& instruction;
-    const KernelContext& prototype;
-    int workers;
-    std::vector<absl::Status> results;
-  } job{plan_.instructions[index], frame_.contexts_[index], team.workers(), {}};
-  job.results.resize(job.workers);
-  team.Run([&job](int worker) {
-    const int shards = job.instruction.shards;
-    for (int s = shards * worker / job.workers; s < shards * (worker + 1) / job.workers; ++s) {
-      KernelContext context = job.prototype;
-      context.range_ = ShardRange(job.instruction, s);
-      context.worker_ = worker;
-      absl::Status status = job.instruction.kernel(context);
-      if (!status.ok()) {
-        job.results[worker] = std::move(status);
-        return;
-      }
-    }
-  });
-  for (absl::Status& status : job.results) SF_RETURN_IF_ERROR(std::move(status));
-  return absl::OkStatus();
-}
-
-absl::Status Executor::RunKernelInstruction(int index, Team::Lease* team) {
-  const Instruction& instruction = plan_.instructions[index];
-  absl::Status status;
-  if (!instruction.is_static) {
-    status = RunDynamic(index);
-  } else if (instruction.shards > 1 && team != nullptr && team->workers() > 1) {
-    status = RunShards(index, *team);
-  } else {
-    return instruction.kernel(frame_.contexts_[index]);
-  }
-  return status;
 }
 
 absl::Status Executor::RunCopy(const Instruction& instruction) {
@@ -169,7 +114,7 @@ absl::Status Executor::RunCopy(const Instruction& instruction) {
   if (!plan_.values[instruction.outputs[0]].is_static) {
     SF_RETURN_IF_ERROR(Allocate(instruction.outputs[0], *from.shape));
   }
-  CopyElements(from, frame_.views_[instruction.outputs[0]]);
+  CopyElements(from.dtype, from.data, frame_.views_[instruction.outputs[0]].data, from.num_elements);
   return absl::OkStatus();
 }
 
@@ -181,7 +126,7 @@ absl::Status Executor::RunMerge(const Instruction& instruction) {
     if (!plan_.values[instruction.outputs[0]].is_static) {
       SF_RETURN_IF_ERROR(Allocate(instruction.outputs[0], *from.shape));
     }
-    CopyElements(from, frame_.views_[instruction.outputs[0]]);
+    CopyElements(from.dtype, from.data, frame_.views_[instruction.outputs[0]].data, from.num_elements);
     *frame_.views_[instruction.outputs[1]].as<int32_t>() = static_cast<int32_t>(i);
     return absl::OkStatus();
   }
@@ -232,69 +177,48 @@ absl::Status Executor::RunLoopAssign(const Instruction& instruction) {
   return absl::OkStatus();
 }
 
-absl::Status Executor::RunInstructions(Team::Lease* team, StepProfile* profile) {
-  using Clock = std::chrono::steady_clock;
-  const Clock::time_point step_start = profile == nullptr ? Clock::time_point() : Clock::now();
-  const int n = static_cast<int>(plan_.instructions.size());
-  for (int i = 0; i < n;) {
-    const Instruction& instruction = plan_.instructions[i];
-    if (frame_.step_.IsCancelled()) return absl::CancelledError("the step was cancelled");
-    const Clock::time_point start = profile == nullptr ? Clock::time_point() : Clock::now();
-    absl::Status status;
-    switch (instruction.kind) {
-      case InstructionKind::kKernel:
-        status = RunKernelInstruction(i, team);
-        break;
-      case InstructionKind::kJump: {
-        SF_ASSIGN_OR_RETURN(const bool holds, Holds(instruction.guard));
-        if (!holds) {
-          i = instruction.target;
-          continue;
-        }
-        break;
-      }
-      case InstructionKind::kCheckVariable:
-        if (!instruction.variable->initialized) [[unlikely]] {
-          return absl::FailedPreconditionError(absl::StrCat(instruction.node->DebugName(), ": variable '",
-                                                            instruction.variable->name, "' is not initialized"));
-        }
-        break;
-      case InstructionKind::kCopy:
-        status = RunCopy(instruction);
-        break;
-      case InstructionKind::kMerge:
-        status = RunMerge(instruction);
-        break;
-      case InstructionKind::kAlias:
-        status = RunAlias(instruction);
-        break;
-      case InstructionKind::kLoopAssign:
-      case InstructionKind::kLoopNext:
-        status = RunLoopAssign(instruction);
-        break;
-      case InstructionKind::kFail:
-        return instruction.failure;
+absl::Status Executor::RunInstruction(const Instruction& instruction, const KernelContext& context) {
+  switch (instruction.kind) {
+    case InstructionKind::kKernel: {
+      if (!instruction.is_static) return RunDynamic(instruction, context);
+      KernelContext copy = context;
+      return instruction.kernel(copy);
     }
-    if (!status.ok()) [[unlikely]] {
-      if (instruction.node == nullptr) return status;
-      const std::string name = instruction.node->DebugName();
-      return absl::StartsWith(status.message(), name) ? status : Annotate(status, absl::StrCat(name, ": "));
-    }
-    for (int buffer : instruction.releases) {
-      frame_.dynamic_bytes_ -= frame_.tensors_[buffer].unique() ? frame_.tensors_[buffer].bytes() : 0;
-      frame_.tensors_[buffer] = Tensor();
-    }
-    if (profile != nullptr && instruction.node != nullptr) {
-      const Clock::time_point end = Clock::now();
-      profile->Add({.node = instruction.node->name(),
-                    .type = instruction.node->type(),
-                    .start_ns = (start - step_start).count(),
-                    .duration_ns = (end - start).count(),
-                    .shards = instruction.shards});
-    }
-    i = instruction.kind == InstructionKind::kLoopNext ? instruction.target : i + 1;
+    case InstructionKind::kCheckVariable:
+      if (instruction.variable->initialized) return absl::OkStatus();
+      return absl::FailedPreconditionError(absl::StrCat(instruction.node->DebugName(), ": variable '",
+                                                        instruction.variable->name, "' is not initialized"));
+    case InstructionKind::kCopy:
+      return RunCopy(instruction);
+    case InstructionKind::kMerge:
+      return RunMerge(instruction);
+    case InstructionKind::kAlias:
+      return RunAlias(instruction);
+    case InstructionKind::kLoopAssign:
+    case InstructionKind::kLoopNext:
+      return RunLoopAssign(instruction);
+    case InstructionKind::kFail:
+      return instruction.failure;
+    case InstructionKind::kJump:
+      break;
+  }
+  return absl::InternalError("a jump is a step of its own");
+}
+
+absl::Status Executor::RunOther(const WalkStep& step) {
+  const Instruction& instruction = plan_.instructions[step.instruction];
+  SF_RETURN_IF_ERROR(RunInstruction(instruction, step.context));
+  for (int buffer : instruction.releases) {
+    frame_.dynamic_bytes_ -= frame_.tensors_[buffer].unique() ? frame_.tensors_[buffer].bytes() : 0;
+    frame_.tensors_[buffer] = Tensor();
   }
   return absl::OkStatus();
+}
+
+absl::Status Executor::Error(int instruction, absl::Status status) const {
+  const Node* node = plan_.instructions[instruction].node;
+  if (node == nullptr || absl::StartsWith(status.message(), node->DebugName())) return status;
+  return Annotate(status, absl::StrCat(node->DebugName(), ": "));
 }
 
 absl::Status Executor::Fetch(std::vector<Tensor>* fetches) {
@@ -309,9 +233,14 @@ absl::Status Executor::Fetch(std::vector<Tensor>* fetches) {
           absl::StrCat(fetch.node()->DebugName(), ": '", fetch.name(), "' is in a branch that was not taken"));
     }
     const TensorView& view = View(value);
-    const Tensor borrowed = Tensor::BorrowBytes(view.dtype, *view.shape, view.data);
-    SF_ASSIGN_OR_RETURN(Tensor copy, borrowed.Clone());
-    fetches->push_back(std::move(copy));
+    Tensor& tensor = frame_.fetched_[i];
+    // What an earlier step returned serves again once its caller has let go of it.
+    if (!tensor.unique() || tensor.dtype() != view.dtype || tensor.shape() != *view.shape) {
+      SF_ASSIGN_OR_RETURN(tensor, Tensor::Create(view.dtype, *view.shape));
+    }
+    // Counting the new reference comes first: it orders what the last holder read before what is written here.
+    fetches->push_back(tensor);
+    CopyElements(view.dtype, view.data, tensor.raw(), view.num_elements);
   }
   return absl::OkStatus();
 }
@@ -319,17 +248,9 @@ absl::Status Executor::Fetch(std::vector<Tensor>* fetches) {
 absl::Status Executor::Run(absl::Span<const Tensor> feeds, const ExecuteOptions& options,
                            std::vector<Tensor>* fetches) {
   BindFeeds(feeds);
-  absl::Status status;
-  if (plan_.divisible && options.threads > 1) {
-    Team::Lease team(options.threads);
-    status = RunInstructions(&team, options.profile);
-  } else {
-    status = RunInstructions(nullptr, options.profile);
-  }
+  absl::Status status = RunInstructions(options.profile);
   if (status.ok()) status = Fetch(fetches);
-  for (size_t b = 0; b < plan_.buffers.size(); ++b) {
-    if (plan_.buffers[b].kind == BufferKind::kDynamic) frame_.tensors_[b] = Tensor();
-  }
+  for (int buffer : frame_.dynamic_buffers_) frame_.tensors_[buffer] = Tensor();
   frame_.dynamic_bytes_ = 0;
   return status;
 }

@@ -1,6 +1,4 @@
 // Frame and KernelContext: the memory of a running step.
-#include <algorithm>
-
 #include "absl/strings/str_cat.h"
 #include "graph/status.h"
 #include "runtime/execution.h"
@@ -14,16 +12,25 @@ void SetShape(const Shape* shape, TensorView* view) {
   view->row_stride = shape->rank() > 0 ? shape->dim(-1) : 1;
 }
 
-absl::StatusOr<std::unique_ptr<Frame>> Frame::Create(const Plan& plan, int workers, int64_t memory_budget) {
-  std::unique_ptr<Frame> frame(new Frame(plan));
+TensorView ViewOf(const Tensor& tensor) {
+  TensorView view{.data = const_cast<void*>(tensor.raw()), .dtype = tensor.dtype()};
+  SetShape(&tensor.shape(), &view);
+  return view;
+}
+
+Frame::Frame(std::shared_ptr<const Plan> plan) : plan_(std::move(plan)) {}
+Frame::~Frame() = default;
+
+absl::StatusOr<std::unique_ptr<Frame>> Frame::Create(std::shared_ptr<const Plan> plan, int64_t memory_budget) {
+  std::unique_ptr<Frame> frame(new Frame(std::move(plan)));
   frame->memory_budget_ = memory_budget;
-  SF_ASSIGN_OR_RETURN(frame->arena_, Tensor::Create(DT_UINT8, {plan.arena_bytes}));
-  SF_RETURN_IF_ERROR(Executor::Prepare(*frame, workers));
+  SF_ASSIGN_OR_RETURN(frame->arena_, Tensor::Create(DT_UINT8, {frame->plan().arena_bytes}));
+  SF_RETURN_IF_ERROR(Executor::Prepare(*frame));
   return frame;
 }
 
 absl::Status Frame::Charge(int64_t bytes) {
-  const int64_t total = AddSizes(AddSizes(plan_.arena_bytes, dynamic_bytes_), bytes);
+  const int64_t total = AddSizes(AddSizes(plan_->arena_bytes, dynamic_bytes_), bytes);
   if (total > memory_budget_) {
     return absl::ResourceExhaustedError(absl::StrCat("the step holds ", total - bytes, " bytes and asks for ", bytes,
                                                      ", the budget is ", memory_budget_));
@@ -32,12 +39,23 @@ absl::Status Frame::Charge(int64_t bytes) {
   return absl::OkStatus();
 }
 
-absl::Status Executor::Prepare(Frame& frame, int workers) {
-  const Plan& plan = frame.plan_;
+absl::Status Executor::Prepare(Frame& frame) {
+  const Plan& plan = *frame.plan_;
+  SF_RETURN_IF_ERROR(PrepareViews(frame));
+  PrepareWalks(frame);
+  frame.scratch_.resize(plan.workers);
+  frame.fetched_.resize(plan.fetch_values.size());
+  for (size_t b = 0; b < plan.buffers.size(); ++b) {
+    if (plan.buffers[b].kind == BufferKind::kDynamic) frame.dynamic_buffers_.push_back(static_cast<int>(b));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Executor::PrepareViews(Frame& frame) {
+  const Plan& plan = *frame.plan_;
   frame.views_.resize(plan.values.size());
   frame.dynamic_shapes_.resize(plan.values.size());
   frame.tensors_.resize(plan.buffers.size());
-  frame.scratch_.resize(std::max(workers, 1));
   for (size_t v = 0; v < plan.values.size(); ++v) {
     const Value& value = plan.values[v];
     const Buffer& buffer = plan.buffers[value.buffer];
@@ -45,6 +63,7 @@ absl::Status Executor::Prepare(Frame& frame, int workers) {
     view.dtype = value.dtype;
     view.shape = &frame.dynamic_shapes_[v];
     if (value.is_static) SetShape(&value.shape, &view);
+    if (value.row_stride > 0) view.row_stride = value.row_stride;
     if (buffer.kind == BufferKind::kArena && buffer.offset >= 0) {
       view.data = frame.arena_.data<uint8_t>() + buffer.offset;
     } else if (buffer.kind == BufferKind::kConst) {
@@ -59,60 +78,29 @@ absl::Status Executor::Prepare(Frame& frame, int workers) {
       view.data = tensor.raw();
     }
   }
-  size_t num_inputs = 0, num_outputs = 0;
-  for (const Instruction& instruction : plan.instructions) {
-    num_inputs += instruction.inputs.size();
-    num_outputs += instruction.outputs.size();
-  }
-  frame.operands_.reserve(num_inputs);
-  frame.results_.reserve(num_outputs);
-  frame.contexts_.resize(plan.instructions.size());
-  for (size_t i = 0; i < plan.instructions.size(); ++i) {
-    const Instruction& instruction = plan.instructions[i];
-    const size_t first_input = frame.operands_.size(), first_output = frame.results_.size();
-    for (int value : instruction.inputs) frame.operands_.push_back(value < 0 ? nullptr : &frame.views_[value]);
-    for (int value : instruction.outputs) frame.results_.push_back(&frame.views_[value]);
-    KernelContext& context = frame.contexts_[i];
-    context.inputs_ = absl::MakeConstSpan(frame.operands_).subspan(first_input, instruction.inputs.size());
-    context.outputs_ = absl::MakeConstSpan(frame.results_).subspan(first_output, instruction.outputs.size());
-    context.variables_ = instruction.variables;
-    context.range_ = {0, instruction.split_items};
-    context.step_ = &frame.step_;
-    context.frame_ = &frame;
-    context.instruction_ = static_cast<int>(i);
-  }
   return absl::OkStatus();
 }
 
-absl::Status Executor::RunOnce(const Node& node, const Kernel& kernel, absl::Span<const Tensor> inputs,
-                               absl::Span<Tensor> outputs) {
-  std::vector<TensorView> views(inputs.size() + outputs.size());
+absl::Status Executor::RunOnce(const Kernel& kernel, absl::Span<const TensorView> inputs,
+                               absl::Span<TensorView> outputs, IndexRange range,
+                               absl::Span<VariableSlot* const> variables) {
   std::vector<const TensorView*> operands;
   std::vector<TensorView*> results;
-  std::vector<VariableSlot*> variables(inputs.size(), nullptr);
-  for (size_t i = 0; i < inputs.size() + outputs.size(); ++i) {
-    const Tensor& tensor = i < inputs.size() ? inputs[i] : outputs[i - inputs.size()];
-    views[i].dtype = tensor.dtype();
-    views[i].data = const_cast<void*>(tensor.raw());
-    SetShape(&tensor.shape(), &views[i]);
-    if (i < inputs.size()) {
-      operands.push_back(&views[i]);
-    } else {
-      results.push_back(&views[i]);
-    }
-  }
-  const Plan empty;
-  Frame frame(empty);
+  for (const TensorView& view : inputs) operands.push_back(&view);
+  for (TensorView& view : outputs) results.push_back(&view);
+  std::vector<VariableSlot*> slots(variables.begin(), variables.end());
+  slots.resize(inputs.size(), nullptr);
+  Frame frame(nullptr);
   frame.memory_budget_ = int64_t{1} << 30;
   frame.scratch_.resize(1);
   KernelContext context;
   context.inputs_ = operands;
   context.outputs_ = results;
-  context.variables_ = variables;
+  context.variables_ = slots;
   context.step_ = &frame.step_;
   context.frame_ = &frame;
   context.worker_ = 0;
-  context.range_ = {0, WholeSplit(node, outputs.empty() ? nullptr : &outputs[0].shape())};
+  context.range_ = range;
   return kernel(context);
 }
 
@@ -138,13 +126,13 @@ absl::Status KernelContext::AllocateOutput(int i, const Shape& shape) {
 }
 
 absl::Status KernelContext::SetOutput(int i, Tensor tensor) {
-  const Instruction& instruction = frame_->plan_.instructions[instruction_];
+  const Instruction& instruction = frame_->plan_->instructions[instruction_];
   const int value = instruction.outputs[i];
-  SF_CHECK(!frame_->plan_.values[value].is_static && tensor.dtype() == outputs_[i]->dtype);
+  SF_CHECK(!frame_->plan_->values[value].is_static && tensor.dtype() == outputs_[i]->dtype);
   frame_->dynamic_shapes_[value] = tensor.shape();
   outputs_[i]->data = tensor.raw();
   SetShape(&frame_->dynamic_shapes_[value], outputs_[i]);
-  frame_->tensors_[frame_->plan_.values[value].buffer] = std::move(tensor);
+  frame_->tensors_[frame_->plan_->values[value].buffer] = std::move(tensor);
   return absl::OkStatus();
 }
 
@@ -153,9 +141,18 @@ absl::StatusOr<Tensor> KernelContext::InputTensor(int i) const {
   return Tensor::BorrowBytes(view.dtype, *view.shape, view.data).Clone();
 }
 
+absl::Status RunKernel(const Kernel& kernel, absl::Span<const TensorView> inputs, absl::Span<TensorView> outputs,
+                       IndexRange range, absl::Span<VariableSlot* const> variables) {
+  return Executor::RunOnce(kernel, inputs, outputs, range, variables);
+}
+
 absl::Status RunKernel(const Node& node, const Kernel& kernel, absl::Span<const Tensor> inputs,
                        absl::Span<Tensor> outputs) {
-  return Executor::RunOnce(node, kernel, inputs, outputs);
+  std::vector<TensorView> operands, results;
+  for (const Tensor& tensor : inputs) operands.push_back(ViewOf(tensor));
+  for (const Tensor& tensor : outputs) results.push_back(ViewOf(tensor));
+  return RunKernel(kernel, operands, absl::MakeSpan(results),
+                   {0, WholeSplit(node, outputs.empty() ? nullptr : &outputs[0].shape())});
 }
 
 }  // namespace staticflow

@@ -53,7 +53,7 @@ struct GemmShape {
 // The shape of a product of contiguous matrices.
 GemmShape ContiguousGemm(int64_t m, int64_t n, int64_t k, bool transpose_a = false, bool transpose_b = false);
 
-// Bytes of scratch memory, aligned to 64, that Gemm<T>(s, ...) may use: 256 KiB at most, but for Half and BFloat16,
+// Bytes of scratch memory, aligned to 64, that Gemm<T>(s, ...) may use: 512 KiB at most, but for Half and BFloat16,
 // which are widened as a whole (kTooLarge when no memory could hold that).
 template <typename T>
 int64_t GemmScratchBytes(const GemmShape& s);

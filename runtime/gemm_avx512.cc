@@ -31,9 +31,9 @@ struct Float16 {
   using Vector = __m512;
   using Mask = __mmask16;
   static constexpr int kWidth = 16;
-  static constexpr int kMaxVectors = 4;
+  static constexpr int kMaxVectors = 8;
   static constexpr int kUsualVectors = 4;
-  static constexpr int kMaxRows[] = {0, 14, 14, 9, 6};
+  static constexpr int kMaxRows[] = {0, 14, 14, 9, 6, 4, 4, 3, 3};
   static Vector Zero() { return _mm512_setzero_ps(); }
   static Vector Broadcast(const float* p) { return _mm512_set1_ps(*p); }
   static Vector Load(const float* p) { return _mm512_loadu_ps(p); }

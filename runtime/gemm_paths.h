@@ -9,8 +9,8 @@
 
 namespace staticflow::internal {
 
-// A row of a packed panel of B: the widest has 4 vectors of 64 bytes.
-inline constexpr int64_t kGemmPanelRowBytes = 4 * 64;
+// A row of a packed panel of B: the widest has 8 vectors of 64 bytes.
+inline constexpr int64_t kGemmPanelRowBytes = 8 * 64;
 
 // T: float, double and the unsigned integers.
 template <typename T>

@@ -21,7 +21,7 @@
 //   - With the kInPlace trait, output 0 may be the same memory as input 0; otherwise no output overlaps an input,
 //     except that outputs of an op that updates a variable are that variable.
 //
-// Thread-safety: shards of one instruction run at the same time on different contexts and write disjoint parts.
+// Thread-safety: parts of one instruction run at the same time on different contexts and write disjoint memory.
 #ifndef STATICFLOW_RUNTIME_KERNEL_H_
 #define STATICFLOW_RUNTIME_KERNEL_H_
 

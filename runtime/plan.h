@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "graph/graph.h"
@@ -24,6 +25,9 @@
 #include "runtime/resource_store.h"
 
 namespace staticflow {
+
+struct LoopProgram;  // runtime/loop.h
+struct ProductCall;  // runtime/product.h
 
 enum class BufferKind {
   kArena,     // `offset` in the arena of the frame
@@ -49,7 +53,8 @@ struct Value {
   DataType dtype = DT_INVALID;
   Shape shape;  // fully defined unless the buffer is dynamic or a variable of open shape
   int buffer = -1;
-  bool is_static = true;  // false: the shape comes while the step runs
+  bool is_static = true;   // false: the shape comes while the step runs
+  int64_t row_stride = 0;  // elements from a row to the next; 0: rows lie side by side
 };
 
 enum class InstructionKind {
@@ -72,12 +77,16 @@ struct Instruction {
   std::vector<int> outputs = {};              // values
   std::vector<VariableSlot*> variables = {};  // per input of a kernel; null where it is none
   bool is_static = true;                      // false: infer the output shapes at run time
-  int64_t split_items = 0;                    // how many items its Split divides; 0: not divisible
-  int shards = 1;                             // fixed by the shapes
+  int64_t split_items = 0;                    // how many items can be divided among workers; 0: not divisible
+  std::vector<int64_t> cuts = {};             // worker w runs items cuts[w]..cuts[w + 1]; empty: worker 0 runs it whole
+  bool barrier = false;                       // every worker waits for all others before it: data crosses
   GuardId guard = GuardTable::kAlways;        // of a jump, for the listing also of the others
   int target = -1;
   std::vector<GuardId> merge_guards = {};  // per input of a merge
   VariableSlot* variable = nullptr;
+  // What passes made, instead of `kernel` and `variables`: operands and results are then `inputs` and `outputs` alone.
+  std::shared_ptr<LoopProgram> loop = nullptr;
+  std::shared_ptr<ProductCall> product = nullptr;
   absl::Status failure = absl::OkStatus();
   std::vector<int> releases = {};  // dynamic buffers that nobody uses after this
 };
@@ -85,26 +94,39 @@ struct Instruction {
 struct Plan {
   std::shared_ptr<const Program> program;
   std::vector<Shape> feed_shapes;
+  std::vector<std::pair<int, bool>> feed_predicates;  // the plan is for these values of these feeds
   std::vector<Buffer> buffers;
   std::vector<Value> values;
   std::vector<Instruction> instructions;
-  std::vector<int> feed_values;                 // by feed
-  std::vector<int> fetch_values;                // by fetch
-  absl::flat_hash_map<Output, int> predicates;  // values of the guards' predicates
-  std::vector<int> literal_values;              // the same by literal of the guard table; -1 for disjunctions
-  std::vector<std::pair<int, int>> fed_views;   // (value, feed) for every value that looks at a feed
-  bool divisible = false;                       // whether any instruction has several shards
-  std::vector<std::pair<int, int>> loops;       // first and last instruction of each, inner ones first
+  std::vector<int> feed_values;                                   // by feed
+  std::vector<int> fetch_values;                                  // by fetch
+  absl::flat_hash_map<Output, int> predicates;                    // values of the guards' predicates
+  absl::flat_hash_map<const VariableSlot*, int> variable_values;  // by variable of fixed shape
+  std::vector<int> literal_values;             // the same by literal of the guard table; -1 for disjunctions
+  std::vector<std::pair<int, int>> fed_views;  // (value, feed) for every value that looks at a feed
+  int workers = 1;                             // how many the cuts are made for; one alone may run it all, too
+  int64_t work_ns = 0;                         // what one worker alone would take, estimated; 0: not known
+  std::vector<std::pair<int, int>> loops;      // first and last instruction of each, inner ones first
   int64_t arena_bytes = 0;
 
   // One line per instruction, then the memory; the same text for the same program and shapes.
   std::string ToString() const;
 };
 
+// The passes that are switched off, by name: see runtime/pass.h.
+struct PassSet {
+  absl::flat_hash_set<std::string> off = {};
+
+  bool Has(absl::string_view name) const { return !off.contains(name); }
+};
+
 struct PlanOptions {
   int64_t memory_budget = int64_t{16} << 30;
+  int workers = 1;
   bool fold_constants = true;
-  Env* env = nullptr;
+  PassSet passes = {};
+  // Scalar feeds that decide a cond, and their values: the plan has only the branch taken (Program::predicate_feeds).
+  std::vector<std::pair<int, bool>> feed_predicates = {};
 };
 
 // Compiles `program` for feeds of the given types and shapes. Errors of shape functions name their node;
@@ -113,9 +135,13 @@ absl::StatusOr<std::unique_ptr<const Plan>> BuildPlan(std::shared_ptr<const Prog
                                                       absl::Span<const Shape> feed_shapes, ResourceStore* resources,
                                                       const PlanOptions& options);
 
-// Settles the memory of a plan whose instructions stand: lives of buffers, results in place of operands, offsets,
-// releases. Fills Buffer::first_use, last_use and offset, Instruction::releases and Plan::arena_bytes.
-void PlanMemory(Plan* plan);
+// Lets values share buffers (results in place of operands, branches that write into their Merge) once the instructions
+// stand, and finds when each buffer is alive. Fills Buffer::first_use and last_use and Instruction::releases.
+void ShareBuffers(Plan* plan);
+
+// Gives buffers their places once barriers are set: between two barriers no memory serves twice. Fills Buffer::offset
+// and Plan::arena_bytes.
+void PlaceBuffers(Plan* plan);
 
 // Gives every arena buffer its offset from first_use and last_use. Returns the size of the arena.
 int64_t AssignOffsets(std::vector<Buffer>* buffers);

@@ -1,14 +1,18 @@
 // BuildPlan: turns the items of a program into instructions for given feed shapes. Shapes are inferred and constants
 // folded along the way, so that by the end nearly every value has its size.
+#include "runtime/plan_builder.h"
+
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
 #include "graph/shape_inference.h"
 #include "graph/status.h"
 #include "graph/variable_key.h"
+#include "runtime/barriers.h"
+#include "runtime/calls.h"
 #include "runtime/executor.h"
 #include "runtime/kernel.h"
-#include "runtime/plan.h"
+#include "runtime/pass.h"
 #include "runtime/split.h"
 
 namespace staticflow {
@@ -19,62 +23,7 @@ constexpr int64_t kMaxFoldedBytes = int64_t{1} << 18;
 
 bool IsObject(DataType dtype) { return dtype == DT_STRING || dtype == DT_RESOURCE || dtype == DT_VARIANT; }
 
-class PlanBuilder {
- public:
-  PlanBuilder(std::shared_ptr<const Program> program, ResourceStore* resources, const PlanOptions& options)
-      : program_(*program), resources_(resources), options_(options), plan_(std::make_unique<Plan>()) {
-    plan_->program = std::move(program);
-  }
-
-  absl::StatusOr<std::unique_ptr<const Plan>> Build(absl::Span<const Shape> feed_shapes);
-
- private:
-  absl::Status AddFeeds(absl::Span<const Shape> feed_shapes);
-  absl::Status Emit(const ProgramItem& item);
-  absl::Status EmitSource(const ProgramItem& item);
-  absl::Status EmitAliases(const ProgramItem& item);
-  absl::Status EmitCopy(const ProgramItem& item, int from, Output to);
-  absl::Status EmitMerge(const ProgramItem& item);
-  absl::Status EmitLoopBegin(const ProgramItem& item);
-  absl::Status EmitLoopEnd(const ProgramItem& item);
-  absl::Status EmitKernel(const ProgramItem& item);
-  bool Fold(const Node& node, const Kernel& kernel, absl::Span<const int> inputs, absl::Span<const Shape> shapes);
-  absl::Status FinishFetches();
-  void IndexForExecution();
-
-  // The value that an edge carries: a fed one, the memory of a variable, or what its node gave. -1: never computed.
-  absl::StatusOr<int> ValueOf(Output output);
-  absl::StatusOr<int> VariableValue(const Node& declaring);
-  int NewValue(DataType dtype, const Shape& shape, Buffer buffer);
-  int NewResult(DataType dtype, const Shape& shape);
-  int ConstValue(Tensor tensor);
-  const Buffer& BufferOf(int value) const { return plan_->buffers[plan_->values[value].buffer]; }
-  // The value's tensor when it is the same in every step, else null.
-  const Tensor* ConstOf(int value) const {
-    return value >= 0 && BufferOf(value).kind == BufferKind::kConst ? &BufferOf(value).constant : nullptr;
-  }
-  Shape ShapeOf(int value) const {
-    if (value < 0 || !plan_->values[value].is_static) return Shape::Unknown();
-    return plan_->values[value].shape;
-  }
-
-  // Appends an instruction that runs under `guard`, with a jump over it where the guard begins.
-  Instruction& Append(GuardId guard, Instruction instruction);
-  void CloseGuard();
-  void CheckInitialized(GuardId guard, const Node& node, VariableSlot* variable);
-
-  const Program& program_;
-  ResourceStore* resources_;
-  const PlanOptions& options_;
-  std::unique_ptr<Plan> plan_;
-  absl::flat_hash_map<Output, int> values_;
-  absl::flat_hash_map<const Node*, int> variable_values_;
-  absl::flat_hash_map<Output, int> snapshot_values_;
-  absl::flat_hash_map<VariableSlot*, std::vector<GuardId>> checked_;
-  GuardId open_guard_ = GuardTable::kAlways;
-  int open_jump_ = -1;
-  std::vector<int> loop_heads_;  // first instructions of the open loops
-};
+}  // namespace
 
 int PlanBuilder::NewValue(DataType dtype, const Shape& shape, Buffer buffer) {
   const bool is_static = buffer.kind != BufferKind::kDynamic && shape.IsFullyDefined();
@@ -106,8 +55,13 @@ absl::StatusOr<int> PlanBuilder::VariableValue(const Node& declaring) {
   if (!slot.ok()) return Annotate(slot.status(), absl::StrCat(declaring.DebugName(), ": "));
   // A slot whose size may change is looked up when it is read.
   const bool fixed = (*slot)->declared_shape.IsFullyDefined() && !IsObject(dtype);
+  // Several nodes may declare one variable (shared_name): it is one buffer.
+  auto known = slot_values_.find(*slot);
+  if (known != slot_values_.end()) return variable_values_[&declaring] = known->second;
   const int value = NewValue(dtype, (*slot)->declared_shape, {.kind = BufferKind::kVariable, .variable = *slot});
   plan_->values[value].is_static = fixed;
+  if (fixed) plan_->variable_values[*slot] = value;
+  slot_values_[*slot] = value;
   return variable_values_[&declaring] = value;
 }
 
@@ -120,40 +74,6 @@ absl::StatusOr<int> PlanBuilder::ValueOf(Output output) {
   }
   auto it = values_.find(output);
   return it == values_.end() ? -1 : it->second;
-}
-
-void PlanBuilder::CloseGuard() {
-  if (open_jump_ >= 0) plan_->instructions[open_jump_].target = static_cast<int>(plan_->instructions.size());
-  open_jump_ = -1;
-  open_guard_ = GuardTable::kAlways;
-}
-
-Instruction& PlanBuilder::Append(GuardId guard, Instruction instruction) {
-  if (guard != open_guard_) {
-    CloseGuard();
-    if (guard != GuardTable::kAlways) {
-      open_jump_ = static_cast<int>(plan_->instructions.size());
-      plan_->instructions.push_back({.kind = InstructionKind::kJump, .guard = guard});
-      for (Output predicate : program_.guards.Predicates(guard)) {
-        absl::StatusOr<int> value = ValueOf(predicate);
-        SF_CHECK(value.ok());
-        plan_->predicates[predicate] = *value;
-      }
-      open_guard_ = guard;
-    }
-  }
-  instruction.guard = guard;
-  plan_->instructions.push_back(std::move(instruction));
-  return plan_->instructions.back();
-}
-
-void PlanBuilder::CheckInitialized(GuardId guard, const Node& node, VariableSlot* variable) {
-  std::vector<GuardId>& checked = checked_[variable];
-  for (GuardId known : checked) {
-    if (program_.guards.Implies(guard, known)) return;
-  }
-  checked.push_back(guard);
-  Append(guard, {.kind = InstructionKind::kCheckVariable, .node = &node, .variable = variable});
 }
 
 absl::Status PlanBuilder::AddFeeds(absl::Span<const Shape> feed_shapes) {
@@ -255,69 +175,6 @@ absl::Status PlanBuilder::EmitAliases(const ProgramItem& item) {
   return absl::OkStatus();
 }
 
-// What a loop carries around is a tensor of the step, since its shape may change from iteration to iteration.
-absl::Status PlanBuilder::EmitLoopBegin(const ProgramItem& item) {
-  Instruction assign{.kind = InstructionKind::kLoopAssign, .node = item.merges[0], .is_static = false};
-  for (Node* merge : item.merges) {
-    SF_ASSIGN_OR_RETURN(const int entering, ValueOf(merge->input(0)));
-    if (entering < 0) return absl::InternalError(absl::StrCat(merge->DebugName(), ": its Enter was not planned"));
-    if (BufferOf(entering).kind == BufferKind::kVariable) {
-      CheckInitialized(item.guard, *merge, BufferOf(entering).variable);
-    }
-    const int carried = NewValue(merge->output_dtype(0), Shape::Unknown(), {.kind = BufferKind::kDynamic});
-    values_[merge->output(0)] = carried;
-    assign.inputs.push_back(entering);
-    assign.outputs.push_back(carried);
-  }
-  Append(item.guard, std::move(assign));
-  CloseGuard();
-  loop_heads_.push_back(static_cast<int>(plan_->instructions.size()));
-  return absl::OkStatus();
-}
-
-absl::Status PlanBuilder::EmitLoopEnd(const ProgramItem& item) {
-  Instruction next{.kind = InstructionKind::kLoopNext, .node = item.merges[0], .is_static = false};
-  for (Node* merge : item.merges) {
-    SF_ASSIGN_OR_RETURN(const int value, ValueOf(merge->input(1)));
-    if (value < 0) return absl::InternalError(absl::StrCat(merge->DebugName(), ": its NextIteration was not planned"));
-    next.inputs.push_back(value);
-    next.outputs.push_back(values_.at(merge->output(0)));
-  }
-  next.target = loop_heads_.back();
-  Append(item.guard, std::move(next));
-  plan_->loops.push_back({loop_heads_.back(), static_cast<int>(plan_->instructions.size()) - 1});
-  loop_heads_.pop_back();
-  CloseGuard();
-  return absl::OkStatus();
-}
-
-absl::Status PlanBuilder::EmitMerge(const ProgramItem& item) {
-  const Node& node = *item.node;
-  if (values_.contains(node.output(0))) return absl::OkStatus();  // a loop's: set where the loop begins
-  Instruction merge{.kind = InstructionKind::kMerge, .node = &node, .merge_guards = item.input_guards};
-  std::optional<Shape> shape;
-  for (int i = 0; i < node.num_inputs(); ++i) {
-    SF_ASSIGN_OR_RETURN(const int value, ValueOf(node.input(i)));
-    if (value < 0) merge.merge_guards[i] = GuardTable::kNever;
-    merge.inputs.push_back(value);
-    if (merge.merge_guards[i] == GuardTable::kNever) continue;
-    shape = shape.has_value() ? shape->Join(ShapeOf(value)) : ShapeOf(value);
-    if (BufferOf(value).kind == BufferKind::kVariable)
-      CheckInitialized(merge.merge_guards[i], node, BufferOf(value).variable);
-    for (Output predicate : program_.guards.Predicates(merge.merge_guards[i])) {
-      SF_ASSIGN_OR_RETURN(plan_->predicates[predicate], ValueOf(predicate));
-    }
-  }
-  const int result = NewResult(node.output_dtype(0), shape.value_or(Shape::Unknown()));
-  const int number = NewResult(DT_INT32, Shape());
-  values_[node.output(0)] = result;
-  values_[node.output(1)] = number;
-  merge.outputs = {result, number};
-  merge.is_static = plan_->values[result].is_static;
-  Append(item.guard, std::move(merge));
-  return absl::OkStatus();
-}
-
 bool PlanBuilder::Fold(const Node& node, const Kernel& kernel, absl::Span<const int> inputs,
                        absl::Span<const Shape> shapes) {
   if (!options_.fold_constants || node.op().has(kStateful)) return false;
@@ -397,12 +254,14 @@ absl::Status PlanBuilder::EmitKernel(const ProgramItem& item) {
     }
     instruction.is_static &= plan_->values[instruction.outputs[i]].is_static;
   }
-  if (instruction.is_static) ChooseSplit(node, input_shapes, shapes, &instruction);
+  if (instruction.is_static && !shapes.empty()) instruction.split_items = WholeSplit(node, &shapes[0]);
   Append(item.guard, std::move(instruction));
   return absl::OkStatus();
 }
 
-absl::Status PlanBuilder::Emit(const ProgramItem& item) {
+absl::Status PlanBuilder::Emit(ProgramItem item) {
+  item.guard = Resolve(item.guard);
+  for (GuardId& guard : item.input_guards) guard = Resolve(guard);
   if (item.guard == GuardTable::kNever) return absl::OkStatus();
   if (item.kind == ProgramItem::kLoopBegin) return EmitLoopBegin(item);
   if (item.kind == ProgramItem::kLoopEnd) return EmitLoopEnd(item);
@@ -462,14 +321,19 @@ void PlanBuilder::IndexForExecution() {
     const Buffer& buffer = plan_->buffers[plan_->values[v].buffer];
     if (buffer.kind == BufferKind::kFeed) plan_->fed_views.push_back({static_cast<int>(v), buffer.index});
   }
-  for (const Instruction& instruction : plan_->instructions) plan_->divisible |= instruction.shards > 1;
 }
 
 absl::StatusOr<std::unique_ptr<const Plan>> PlanBuilder::Build(absl::Span<const Shape> feed_shapes) {
   SF_RETURN_IF_ERROR(AddFeeds(feed_shapes));
+  plan_->feed_predicates = options_.feed_predicates;
   for (const ProgramItem& item : program_.items) SF_RETURN_IF_ERROR(Emit(item));
   SF_RETURN_IF_ERROR(FinishFetches());
-  PlanMemory(plan_.get());
+  plan_->workers = options_.workers;
+  RunPasses(options_.passes, plan_.get());
+  CompileCalls(plan_.get());
+  ShareBuffers(plan_.get());
+  SetBarriers(plan_.get());
+  PlaceBuffers(plan_.get());
   IndexForExecution();
   if (plan_->arena_bytes > options_.memory_budget) {
     const auto largest = std::max_element(plan_->buffers.begin(), plan_->buffers.end(),
@@ -480,8 +344,6 @@ absl::StatusOr<std::unique_ptr<const Plan>> PlanBuilder::Build(absl::Span<const 
   }
   return std::unique_ptr<const Plan>(std::move(plan_));
 }
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<const Plan>> BuildPlan(std::shared_ptr<const Program> program,
                                                       absl::Span<const Shape> feed_shapes, ResourceStore* resources,

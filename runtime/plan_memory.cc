@@ -1,4 +1,4 @@
-// PlanMemory: which buffers may share memory, and when each is alive.
+// ShareBuffers and PlaceBuffers: which values share memory, when each buffer is alive, and where it lies.
 #include <algorithm>
 
 #include "runtime/plan.h"
@@ -18,6 +18,22 @@ class MemoryPlanner {
       if (instruction.kind == InstructionKind::kMerge) WriteIntoMerge(i);
     }
     FindReleases();
+  }
+
+  // What is alive together, counted in stretches between barriers: workers may be anywhere within one.
+  void Place() {
+    if (plan_.workers > 1) {
+      std::vector<int> stretch(Size() + 1, 0);
+      for (int i = 0; i < Size(); ++i) {
+        stretch[i] = (i > 0 ? stretch[i - 1] : 0) + plan_.instructions[i].barrier;
+      }
+      stretch[Size()] = Size() > 0 ? stretch[Size() - 1] : 0;
+      for (Buffer& buffer : plan_.buffers) {
+        if (buffer.first_use < 0) continue;
+        buffer.first_use = stretch[buffer.first_use];
+        buffer.last_use = stretch[buffer.last_use];
+      }
+    }
     plan_.arena_bytes = AssignOffsets(&plan_.buffers);
   }
 
@@ -89,6 +105,7 @@ class MemoryPlanner {
   void RunInPlace(int i) {
     const Instruction& instruction = plan_.instructions[i];
     if (!instruction.is_static || instruction.node == nullptr || !instruction.node->op().has(kInPlace)) return;
+    if (instruction.loop != nullptr || instruction.product != nullptr) return;
     if (instruction.inputs.empty() || instruction.outputs.empty()) return;
     const Value &in = plan_.values[instruction.inputs[0]], &out = plan_.values[instruction.outputs[0]];
     const Buffer &from = plan_.buffers[in.buffer], &to = plan_.buffers[out.buffer];
@@ -149,6 +166,7 @@ class MemoryPlanner {
 
 }  // namespace
 
-void PlanMemory(Plan* plan) { MemoryPlanner(plan).Run(); }
+void ShareBuffers(Plan* plan) { MemoryPlanner(plan).Run(); }
+void PlaceBuffers(Plan* plan) { MemoryPlanner(plan).Place(); }
 
 }  // namespace staticflow

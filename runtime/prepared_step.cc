@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "graph/status.h"
 #include "runtime/io/env.h"
+#include "runtime/pass.h"
 #include "runtime/profile.h"
 #include "runtime/team.h"
 
@@ -15,6 +16,9 @@ namespace {
 
 constexpr size_t kMaxPlansPerSignature = 16;  // of different feed shapes
 constexpr size_t kMaxIdleFrames = 8;
+constexpr size_t kMaxPredicates = 3;  // beyond, their values would make too many plans: branches stay jumps
+
+bool ScalarBool(const Tensor& tensor) { return *static_cast<const bool*>(tensor.raw()); }
 
 void WarnOnStandardError(absl::string_view message) {
   std::fprintf(stderr, "staticflow: %.*s\n", static_cast<int>(message.size()), message.data());
@@ -78,70 +82,101 @@ absl::Status PreparedStep::CheckFeeds(absl::Span<const Tensor> feeds) const {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::shared_ptr<PreparedStep::PlanEntry>> PreparedStep::FindPlan(absl::Span<const Tensor> feeds) {
-  const auto fits = [&](const PlanEntry& entry) {
-    for (size_t i = 0; i < feeds.size(); ++i) {
-      if (!(entry.plan->feed_shapes[i] == feeds[i].shape())) return false;
+bool PreparedStep::Fits(const Plan& plan, absl::Span<const Tensor> feeds) const {
+  if (feeds.size() != plan.feed_shapes.size()) return false;
+  for (size_t i = 0; i < feeds.size(); ++i) {
+    if (feeds[i].dtype() != program_->signature.feeds[i].dtype() || feeds[i].shape() != plan.feed_shapes[i]) {
+      return false;
     }
-    return true;
-  };
+  }
+  for (const auto& [feed, value] : plan.feed_predicates) {
+    if (ScalarBool(feeds[feed]) != value) return false;
+  }
+  return true;
+}
+
+absl::StatusOr<PreparedStep::PlanEntry*> PreparedStep::FindPlan(absl::Span<const Tensor> feeds) {
   for (auto it = plans_.begin(); it != plans_.end(); ++it) {
-    if (!fits(**it)) continue;
+    if (!Fits(*it->plan, feeds)) continue;
     plans_.splice(plans_.begin(), plans_, it);
-    return plans_.front();
+    return &plans_.front();
   }
   std::vector<Shape> shapes;
   for (const Tensor& feed : feeds) shapes.push_back(feed.shape());
-  auto entry = std::make_shared<PlanEntry>();
-  SF_ASSIGN_OR_RETURN(entry->plan, BuildPlan(program_, shapes, &session_->resources(),
-                                             {.memory_budget = session_->options().memory_budget}));
-  plans_.push_front(entry);
+  PlanOptions options{.memory_budget = session_->options().memory_budget, .workers = session_->options().threads};
+  SF_ASSIGN_OR_RETURN(options.passes, ParsePasses(session_->options().passes));
+  if (program_->predicate_feeds.size() <= kMaxPredicates) {
+    for (int feed : program_->predicate_feeds) {
+      if (feeds[feed].dtype() != DT_BOOL || feeds[feed].num_elements() != 1) continue;
+      options.feed_predicates.push_back({feed, ScalarBool(feeds[feed])});
+    }
+  }
+  SF_ASSIGN_OR_RETURN(std::shared_ptr<const Plan> plan, BuildPlan(program_, shapes, &session_->resources(), options));
+  plans_.push_front({.plan = std::move(plan)});
   if (plans_.size() > kMaxPlansPerSignature) plans_.pop_back();
-  return entry;
+  return &plans_.front();
+}
+
+absl::StatusOr<std::unique_ptr<Frame>> PreparedStep::TakeFrame(absl::Span<const Tensor> feeds) {
+  std::unique_ptr<Frame> frame(last_.exchange(nullptr, std::memory_order_acq_rel));
+  if (frame != nullptr && Fits(frame->plan(), feeds)) return frame;
+  std::shared_ptr<const Plan> plan;
+  {
+    std::lock_guard lock(mutex_);
+    if (frame != nullptr) Park(std::move(frame));
+    SF_RETURN_IF_ERROR(CheckFeeds(feeds));
+    SF_ASSIGN_OR_RETURN(PlanEntry* const entry, FindPlan(feeds));
+    if (!entry->idle.empty()) {
+      frame = std::move(entry->idle.back());
+      entry->idle.pop_back();
+      return frame;
+    }
+    plan = entry->plan;
+  }
+  return Frame::Create(std::move(plan), session_->options().memory_budget);
+}
+
+void PreparedStep::GiveBack(std::unique_ptr<Frame> frame) {
+  std::unique_ptr<Frame> other(last_.exchange(frame.release(), std::memory_order_acq_rel));
+  if (other == nullptr) return;
+  std::lock_guard lock(mutex_);
+  Park(std::move(other));
+}
+
+void PreparedStep::Park(std::unique_ptr<Frame> frame) {
+  for (auto it = plans_.begin(); it != plans_.end(); ++it) {
+    if (it->plan.get() != &frame->plan()) continue;
+    plans_.splice(plans_.begin(), plans_, it);
+    if (it->idle.size() < kMaxIdleFrames) it->idle.push_back(std::move(frame));
+    return;
+  }
 }
 
 absl::StatusOr<std::vector<Tensor>> PreparedStep::Run(absl::Span<const Tensor> feeds, const RunOptions& options) {
   ActiveCall call(*session_);
   SF_RETURN_IF_ERROR(call.status());
-  SF_RETURN_IF_ERROR(CheckFeeds(feeds));
-  const SessionOptions& session = session_->options();
-  std::shared_ptr<PlanEntry> entry;
-  std::unique_ptr<Frame> frame;
-  {
-    absl::MutexLock lock(&mutex_);
-    SF_ASSIGN_OR_RETURN(entry, FindPlan(feeds));
-    if (!entry->idle.empty()) {
-      frame = std::move(entry->idle.back());
-      entry->idle.pop_back();
-    }
-  }
-  if (frame == nullptr) {
-    SF_ASSIGN_OR_RETURN(frame, Frame::Create(*entry->plan, session.threads, session.memory_budget));
-  }
-  StepState step{.resources = &session_->resources(),
-                 .env = session_->env(),
-                 .cancelled = options.cancellation == nullptr ? nullptr : &options.cancellation->flag(),
-                 .warn = &session.warn,
-                 .id = session_->NextStepId()};
+  SF_ASSIGN_OR_RETURN(std::unique_ptr<Frame> frame, TakeFrame(feeds));
+  const StepState step{.resources = &session_->resources(),
+                       .env = session_->env(),
+                       .cancelled = options.cancellation == nullptr ? nullptr : &options.cancellation->flag(),
+                       .warn = &session_->options().warn,
+                       .id = session_->NextStepId()};
   std::vector<Tensor> fetches;
   if (options.profile != nullptr) options.profile->Clear();
   absl::Status status;
   {
     VariablesLock lock(session_->resources().mutex(), program_->writes_variables);
-    status = RunPlan(*frame, feeds, step, {.threads = session.threads, .profile = options.profile}, &fetches);
+    status = RunPlan(*frame, feeds, step, {.profile = options.profile}, &fetches);
   }
-  {
-    absl::MutexLock lock(&mutex_);
-    if (entry->idle.size() < kMaxIdleFrames) entry->idle.push_back(std::move(frame));
-  }
+  GiveBack(std::move(frame));
   if (!status.ok()) return status;
   return fetches;
 }
 
 absl::StatusOr<std::string> PreparedStep::PlanText(absl::Span<const Tensor> feeds) {
   SF_RETURN_IF_ERROR(CheckFeeds(feeds));
-  absl::MutexLock lock(&mutex_);
-  SF_ASSIGN_OR_RETURN(std::shared_ptr<PlanEntry> entry, FindPlan(feeds));
+  std::lock_guard lock(mutex_);
+  SF_ASSIGN_OR_RETURN(PlanEntry* const entry, FindPlan(feeds));
   return entry->plan->ToString();
 }
 

@@ -1,16 +1,20 @@
 // PreparedStep: one signature of a session, with its plans by feed shapes and their frames. Behind Step and
 // Session::Run.
 //
+// A call leaves its frame where the next one finds it without a lock; when the feeds have the same shapes, there is
+// nothing to look up. Other frames wait with their plans.
+//
 // Thread-safety: Run may be called from any number of threads.
 #ifndef STATICFLOW_RUNTIME_PREPARED_STEP_H_
 #define STATICFLOW_RUNTIME_PREPARED_STEP_H_
 
+#include <atomic>
 #include <list>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "runtime/executor.h"
 #include "runtime/plan.h"
 #include "runtime/session.h"
@@ -61,25 +65,34 @@ class PreparedStep {
  public:
   PreparedStep(std::shared_ptr<SessionState> session, std::shared_ptr<const Program> program)
       : session_(std::move(session)), program_(std::move(program)) {}
+  ~PreparedStep() { delete last_.load(); }
 
   absl::StatusOr<std::vector<Tensor>> Run(absl::Span<const Tensor> feeds, const RunOptions& options);
   absl::StatusOr<std::string> PlanText(absl::Span<const Tensor> feeds);
 
  private:
-  // A plan with the frames that wait for the next call.
+  // A plan with the frames that wait for a call.
   struct PlanEntry {
-    std::unique_ptr<const Plan> plan;
-    std::vector<std::unique_ptr<Frame>> idle;
+    std::shared_ptr<const Plan> plan;
+    std::vector<std::unique_ptr<Frame>> idle = {};
   };
   absl::Status CheckFeeds(absl::Span<const Tensor> feeds) const;
-  // The plan for these shapes, compiled on first use, and a frame for it. The entry stays valid while it is held.
-  absl::StatusOr<std::shared_ptr<PlanEntry>> FindPlan(absl::Span<const Tensor> feeds)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether the feeds are those that `plan` is for.
+  bool Fits(const Plan& plan, absl::Span<const Tensor> feeds) const;
+  // The plan for these shapes, compiled on first use; it becomes the first of plans_.
+  absl::StatusOr<PlanEntry*> FindPlan(absl::Span<const Tensor> feeds) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // A frame for this call, to be given back.
+  absl::StatusOr<std::unique_ptr<Frame>> TakeFrame(absl::Span<const Tensor> feeds);
+  void GiveBack(std::unique_ptr<Frame> frame);
+  // Puts a frame with its plan, if that is still kept.
+  void Park(std::unique_ptr<Frame> frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   std::shared_ptr<SessionState> session_;
   std::shared_ptr<const Program> program_;
-  absl::Mutex mutex_;
-  std::list<std::shared_ptr<PlanEntry>> plans_ ABSL_GUARDED_BY(mutex_);  // the most recently used first
+  std::atomic<Frame*> last_ = nullptr;  // owned; of the last call
+  std::mutex mutex_;
+  std::list<PlanEntry> plans_ ABSL_GUARDED_BY(mutex_);  // the most recently used first
 };
 
 }  // namespace staticflow

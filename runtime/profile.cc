@@ -52,10 +52,11 @@ std::string StepProfile::ToChromeTrace() const {
   std::string out = "{\"traceEvents\": [";
   for (size_t i = 0; i < entries_.size(); ++i) {
     const Entry& e = entries_[i];
-    absl::StrAppend(
-        &out, i == 0 ? "\n" : ",\n", "{\"name\": ", JsonString(e.type), ", \"cat\": \"op\", \"ph\": \"X\", ",
-        absl::StrFormat("\"ts\": %.3f, \"dur\": %.3f, ", e.start_ns * 1e-3, e.duration_ns * 1e-3),
-        "\"pid\": 1, \"tid\": 1, \"args\": {\"name\": ", JsonString(e.node), ", \"shards\": ", e.shards, "}}");
+    absl::StrAppend(&out, i == 0 ? "\n" : ",\n", "{\"name\": ", JsonString(e.type),
+                    ", \"cat\": \"op\", \"ph\": \"X\", ",
+                    absl::StrFormat("\"ts\": %.3f, \"dur\": %.3f, ", e.start_ns * 1e-3, e.duration_ns * 1e-3),
+                    "\"pid\": 1, \"tid\": 1, \"args\": {\"name\": ", JsonString(e.node), ", \"share\": ", e.share,
+                    ", \"waited\": ", e.wait_ns * 1e-3, "}}");
   }
   return absl::StrCat(out, "\n]}\n");
 }

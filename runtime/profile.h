@@ -4,7 +4,8 @@
 //   step.Run(feeds, {.profile = &profile});
 //   WriteFile("step.json", profile.ToChromeTrace());      // open in chrome://tracing or ui.perfetto.dev
 //
-// Filled by one call at a time; read it after the call.
+// A step that several workers run is shown as worker 0 (the calling thread) went through it: its part of each
+// instruction, and how long it waited for the others. Filled by one call at a time; read it after the call.
 #ifndef STATICFLOW_RUNTIME_PROFILE_H_
 #define STATICFLOW_RUNTIME_PROFILE_H_
 
@@ -21,7 +22,8 @@ class StepProfile {
     std::string type;      // op type
     int64_t start_ns = 0;  // since the start of the step
     int64_t duration_ns = 0;
-    int shards = 1;
+    int64_t wait_ns = 0;  // before start_ns, for other workers
+    double share = 1;     // the part of the instruction that this is
   };
 
   void Clear() { entries_.clear(); }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <queue>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "graph/signature.h"
 #include "graph/status.h"
@@ -187,10 +188,16 @@ absl::StatusOr<Program> CompileProgram(Signature signature) {
   for (int index : order) {
     ProgramItem item = std::move(graph.items[index].item);
     for (int& before : item.before) before = position[before];
-    if (item.kind == ProgramItem::kNode) program.position[item.node] = position[index];
     program.items.push_back(std::move(item));
   }
   for (auto& [output, index] : program.snapshots) index = position[index];
+  for (int i = 0; i < program.guards.num_literals(); ++i) {
+    auto feed = program.feed_index.find(program.guards.literal(i).predicate);
+    if (feed == program.feed_index.end() || feed->first.dtype() != DT_BOOL) continue;
+    if (absl::c_find(program.predicate_feeds, feed->second) == program.predicate_feeds.end()) {
+      program.predicate_feeds.push_back(feed->second);
+    }
+  }
   return program;
 }
 

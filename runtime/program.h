@@ -51,11 +51,11 @@ struct Program {
   std::vector<ProgramItem> items;  // in running order; `before` holds positions in it
   GuardTable guards;
   absl::flat_hash_map<Output, int> feed_index;
-  std::vector<GuardId> fetch_guards;               // by fetch: whether it lives
-  absl::flat_hash_map<Output, int> snapshots;      // fetched outputs -> position of their copy
-  absl::flat_hash_map<const Node*, int> position;  // of a node in `items`
-  std::vector<const Node*> variables;              // declaring nodes of all variables that are used
-  bool writes_variables = false;                   // or has other effects that concurrent steps must not share
+  std::vector<int> predicate_feeds;            // scalar feeds that decide which branch runs
+  std::vector<GuardId> fetch_guards;           // by fetch: whether it lives
+  absl::flat_hash_map<Output, int> snapshots;  // fetched outputs -> position of their copy
+  std::vector<const Node*> variables;          // declaring nodes of all variables that are used
+  bool writes_variables = false;               // or has other effects that concurrent steps must not share
 };
 
 // InvalidArgument for a cycle, for a loop without condition, and for a feed given twice.

@@ -1,25 +1,11 @@
 #include "runtime/resource_store.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "graph/status.h"
 
 namespace staticflow {
-namespace {
-
-void CopyElements(DataType dtype, const void* source, Tensor& target) {
-  const int64_t n = target.num_elements();
-  const bool is_object = DispatchType<std::string, ResourceHandle>(dtype, [&]<typename T>() {
-    const T* from = static_cast<const T*>(source);
-    if (from != target.data<T>()) std::copy(from, from + n, target.data<T>());
-  });
-  // A variable may be assigned to itself, so the two can be the same memory.
-  if (!is_object && target.bytes() > 0) std::memmove(target.raw(), source, static_cast<size_t>(target.bytes()));
-}
-
-}  // namespace
 
 absl::Status VariableSlot::Assign(DataType source_dtype, const Shape& source_shape, const void* source,
                                   bool check_shape) {
@@ -37,10 +23,10 @@ absl::Status VariableSlot::Assign(DataType source_dtype, const Shape& source_sha
     if (value.shape() != source_shape) {
       SF_ASSIGN_OR_RETURN(value, value.Reshaped(source_shape));
     }
-    CopyElements(dtype, source, value);
+    CopyElements(dtype, source, value.raw(), value.num_elements());
   } else {
     SF_ASSIGN_OR_RETURN(Tensor fresh, Tensor::Create(dtype, source_shape));
-    CopyElements(dtype, source, fresh);
+    CopyElements(dtype, source, fresh.raw(), fresh.num_elements());
     value = std::move(fresh);
   }
   initialized = true;
@@ -48,7 +34,7 @@ absl::Status VariableSlot::Assign(DataType source_dtype, const Shape& source_sha
 }
 
 absl::StatusOr<VariableSlot*> ResourceStore::Variable(absl::string_view name, DataType dtype, const Shape& shape) {
-  absl::MutexLock lock(&lookup_);
+  std::lock_guard lock(lookup_);
   if (auto it = variables_.find(name); it != variables_.end()) {
     VariableSlot& slot = *it->second;
     if (slot.dtype != dtype || !slot.declared_shape.IsCompatibleWith(shape)) {
@@ -71,13 +57,13 @@ absl::StatusOr<VariableSlot*> ResourceStore::Variable(absl::string_view name, Da
 }
 
 VariableSlot* ResourceStore::FindVariable(absl::string_view name) {
-  absl::MutexLock lock(&lookup_);
+  std::lock_guard lock(lookup_);
   auto it = variables_.find(name);
   return it == variables_.end() ? nullptr : it->second.get();
 }
 
 std::vector<std::string> ResourceStore::InitializedVariables() {
-  absl::MutexLock lock(&lookup_);
+  std::lock_guard lock(lookup_);
   std::vector<std::string> names;
   for (const auto& [name, slot] : variables_) {
     if (slot->initialized) names.push_back(name);
@@ -87,12 +73,12 @@ std::vector<std::string> ResourceStore::InitializedVariables() {
 }
 
 void ResourceStore::Remove(absl::string_view name) {
-  absl::MutexLock lock(&lookup_);
+  std::lock_guard lock(lookup_);
   resources_.erase(name);
 }
 
 int64_t ResourceStore::bytes() {
-  absl::MutexLock lock(&lookup_);
+  std::lock_guard lock(lookup_);
   int64_t total = 0;
   for (const auto& [name, slot] : variables_) {
     if (slot->value.valid()) total = AddSizes(total, slot->value.bytes());

@@ -9,14 +9,15 @@
 #define STATICFLOW_RUNTIME_RESOURCE_STORE_H_
 
 #include <memory>
+#include <mutex>
 #include <shared_mutex>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "graph/tensor.h"
 
 namespace staticflow {
@@ -55,7 +56,7 @@ class ResourceStore {
   // InvalidArgument when the name belongs to a resource of another type.
   template <typename T, typename Make>
   absl::StatusOr<T*> FindOrCreate(absl::string_view name, Make make) {
-    absl::MutexLock lock(&lookup_);
+    std::lock_guard lock(lookup_);
     std::unique_ptr<Resource>& entry = resources_[name];
     if (entry == nullptr) entry = make();
     T* resource = dynamic_cast<T*>(entry.get());
@@ -72,7 +73,7 @@ class ResourceStore {
  private:
   static absl::Status WrongType(absl::string_view name);
 
-  absl::Mutex lookup_;
+  std::mutex lookup_;
   absl::flat_hash_map<std::string, std::unique_ptr<VariableSlot>> variables_ ABSL_GUARDED_BY(lookup_);
   absl::flat_hash_map<std::string, std::unique_ptr<Resource>> resources_ ABSL_GUARDED_BY(lookup_);
   std::shared_mutex mutex_;

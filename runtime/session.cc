@@ -1,10 +1,11 @@
 #include "runtime/session.h"
 
 #include <algorithm>
+#include <mutex>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "graph/status.h"
 #include "runtime/prepared_step.h"
 #include "runtime/program.h"
@@ -50,7 +51,7 @@ std::vector<int> KeyOf(const Signature& signature) {
 class SignatureCache {
  public:
   std::shared_ptr<PreparedStep> Find(const std::vector<int>& key) {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     auto it = steps_.find(key);
     if (it == steps_.end()) return nullptr;
     it->second.last_use = ++clock_;
@@ -58,7 +59,7 @@ class SignatureCache {
   }
 
   void Insert(const std::vector<int>& key, std::shared_ptr<PreparedStep> step, size_t limit) {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     steps_[key] = {std::move(step), ++clock_};
     while (steps_.size() > limit) {
       auto oldest = steps_.begin();
@@ -70,7 +71,7 @@ class SignatureCache {
   }
 
   void Clear() {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     steps_.clear();
   }
 
@@ -79,7 +80,7 @@ class SignatureCache {
     std::shared_ptr<PreparedStep> step;
     int64_t last_use = 0;
   };
-  absl::Mutex mutex_;
+  std::mutex mutex_;
   absl::flat_hash_map<std::vector<int>, Entry> steps_ ABSL_GUARDED_BY(mutex_);
   int64_t clock_ ABSL_GUARDED_BY(mutex_) = 0;
 };

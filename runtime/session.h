@@ -44,6 +44,7 @@ struct SessionOptions {
   std::function<void(absl::string_view)> warn = nullptr;  // null: warnings go to standard error
   Env* env = nullptr;                                     // null: the real file system
   int max_plans = 64;                                     // plans kept per session
+  std::string passes = "";  // rewrites that are off, as "-fuse_loops,-partition" (runtime/pass.h); "": all are on
 };
 
 // What to run: tensors that will be given, tensors to return, operations to run besides.

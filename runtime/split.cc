@@ -8,10 +8,6 @@
 namespace staticflow {
 namespace {
 
-// The cost table: work below which another shard does not pay for its hand-off.
-constexpr int64_t kElementsPerShard = 16384;    // element-wise: some 5 us
-constexpr int64_t kProductsPerShard = 1 << 19;  // multiply-adds of a contraction: some 5 us
-constexpr int kMaxShards = 64;
 constexpr int64_t kFloatsPerLine = 16;
 
 int64_t Elements(absl::Span<const Shape> shapes) {
@@ -51,28 +47,10 @@ int64_t WholeSplit(const Node& node, const Shape* output) {
   return split == Split::kColumns ? output->dim(-1) : output->dim(0);
 }
 
-void ChooseSplit(const Node& node, absl::Span<const Shape> inputs, absl::Span<const Shape> outputs,
-                 Instruction* instruction) {
-  const Iteration& iteration = node.op().spec.iteration;
-  if (iteration.split == Split::kWhole || outputs.empty()) return;
-  const bool flat = iteration.split == Split::kFlat;
-  instruction->split_items = WholeSplit(node, &outputs[0]);
-  const int64_t work = EstimateWork(node, inputs, outputs);
-  const int64_t shards = work / (iteration.dims.empty() ? kElementsPerShard : kProductsPerShard);
-  const int64_t most = flat ? instruction->split_items / kFloatsPerLine : instruction->split_items;
-  instruction->shards =
-      static_cast<int>(std::clamp<int64_t>(std::min<int64_t>(shards, kMaxShards), 1, std::max<int64_t>(most, 1)));
-}
-
-IndexRange ShardRange(const Instruction& instruction, int shard) {
-  const int64_t n = instruction.split_items, p = instruction.shards;
-  const bool flat = instruction.node != nullptr && instruction.node->op().spec.iteration.split == Split::kFlat;
-  const auto cut = [&](int64_t s) {
-    if (s == p) return n;
-    const int64_t at = n / p * s + n % p * s / p;
-    return flat ? at / kFloatsPerLine * kFloatsPerLine : at;
-  };
-  return {cut(shard), cut(shard + 1)};
+int64_t EvenCut(int64_t n, int parts, int part) {
+  if (part >= parts) return n;
+  const int64_t lines = (n + kFloatsPerLine - 1) / kFloatsPerLine;
+  return std::min(n, lines * part / parts * kFloatsPerLine);
 }
 
 }  // namespace staticflow

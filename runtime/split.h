@@ -1,4 +1,4 @@
-// How many shards an instruction is cut into: from shapes and the cost table here, never from the number of threads.
+// How an instruction can be divided among workers: how many items it has, where the cuts fall, what it costs.
 #ifndef STATICFLOW_RUNTIME_SPLIT_H_
 #define STATICFLOW_RUNTIME_SPLIT_H_
 
@@ -8,15 +8,12 @@
 
 namespace staticflow {
 
-// Fills split_items and shards of an instruction whose shapes are known.
-void ChooseSplit(const Node& node, absl::Span<const Shape> inputs, absl::Span<const Shape> outputs,
-                 Instruction* instruction);
-
 // How many items of its Split the op's output 0 has; 0 when the op divides nothing or the shape is null.
 int64_t WholeSplit(const Node& node, const Shape* output);
 
-// The items of shard `s`: cuts fall on multiples of a cache line of floats for flat ranges.
-IndexRange ShardRange(const Instruction& instruction, int shard);
+// Where part `part` of `parts` of `n` elements begins (part == parts: n), on a cache line of floats: the same for every
+// tensor with a dimension of this size, so that what belongs together is cut together.
+int64_t EvenCut(int64_t n, int parts, int part);
 
 // Multiply-adds (or elements) that running the op takes, by its Iteration and shapes.
 int64_t EstimateWork(const Node& node, absl::Span<const Shape> inputs, absl::Span<const Shape> outputs);

@@ -50,6 +50,42 @@ Operation Adam::Apply(Output gradient, const Variable& variable) {
       .BuildNode();
 }
 
+Output Adam::Accumulate(const Variable& slot, Output decay, Output rows, Output indices,
+                        std::vector<Operation>& updates) {
+  const Output decayed = Mul(slot.snapshot, decay, {.name = "mul"});
+  if (!slot.is_resource) {
+    const Output assigned = Assign(slot.ref(), decayed, {.use_locking = options_.use_locking});
+    const ControlDependencies after(graph(), {Operation(assigned)});
+    const Output sum =
+        NodeBuilder("ScatterAdd", {slot.ref(), indices, rows}).Attr("use_locking", options_.use_locking).Build();
+    updates.push_back(Operation(sum));
+    return sum;
+  }
+  const Operation assigned = NodeBuilder("AssignVariableOp", {slot.ref(), decayed}).BuildNode();
+  const ControlDependencies after(graph(), {assigned});
+  updates.push_back(NodeBuilder("ResourceScatterAdd", {slot.ref(), indices, rows}).BuildNode());
+  const ControlDependencies after_rows(graph(), {updates.back()});
+  return ReadVariable(slot.ref(), slot.dtype);
+}
+
+Operation Adam::ApplyRows(Output rows, Output indices, const Variable& variable) {
+  const Variable* m = GetSlot(variable, "m");
+  const Variable* v = GetSlot(variable, "v");
+  if (m == nullptr || v == nullptr) return Operation();
+  const auto as = [&](Output value) { return As(variable, value); };
+  const Output beta1 = as(beta1_), beta2 = as(beta2_);
+  const Output rate = as(learning_rate_) * Sqrt(1 - as(beta2_power_.snapshot)) / (1 - as(beta1_power_.snapshot));
+  std::vector<Operation> updates;
+  const Output mean = Accumulate(*m, beta1, rows * (1 - beta1), indices, updates);
+  const Output square = Accumulate(*v, beta2, rows * rows * (1 - beta2), indices, updates);
+  const Output step = rate * mean / (Sqrt(square) + as(epsilon_));
+  updates.insert(updates.begin(),
+                 variable.is_resource
+                     ? Operation(NodeBuilder("AssignSubVariableOp", {variable.ref(), step}).BuildNode())
+                     : Operation(AssignSub(variable.ref(), step)));
+  return Group(graph(), updates);
+}
+
 Operation Adam::Finish(std::vector<Operation> updates, const std::string& name) {
   {
     const ControlDependencies after(graph(), updates);

@@ -24,6 +24,7 @@ class GradientDescent : public Optimizer {
  private:
   void Prepare() override;
   Operation Apply(Output gradient, const Variable& variable) override;
+  Operation ApplySlices(Output values, Output indices, const Variable& variable) override;
 
   GradientDescentOptions options_;
   Output learning_rate_;

@@ -20,4 +20,14 @@ Operation Momentum::Apply(Output gradient, const Variable& variable) {
       .BuildNode();
 }
 
+Operation Momentum::ApplyRows(Output rows, Output indices, const Variable& variable) {
+  const Variable* accum = GetSlot(variable, "momentum");
+  if (accum == nullptr) return Operation();
+  return UpdateRows("Momentum", variable,
+                    {accum->ref(), As(variable, learning_rate_), rows, indices, As(variable, momentum_)})
+      .Attr("use_locking", options_.use_locking)
+      .Attr("use_nesterov", options_.use_nesterov)
+      .BuildNode();
+}
+
 }  // namespace staticflow::train

@@ -28,6 +28,7 @@ class Momentum : public Optimizer {
   void CreateSlots(absl::Span<const Variable* const> variables) override;
   void Prepare() override;
   Operation Apply(Output gradient, const Variable& variable) override;
+  Operation ApplyRows(Output rows, Output indices, const Variable& variable) override;
 
   MomentumOptions options_;
   Output learning_rate_;

@@ -7,7 +7,9 @@
 #include "graph/gradients.h"
 #include "graph/source_line.h"
 #include "ops/array.h"
+#include "ops/array_index.h"
 #include "ops/control_flow.h"
+#include "ops/initializers.h"
 #include "ops/math.h"
 #include "ops/state.h"
 
@@ -69,19 +71,22 @@ std::vector<GradientAndVariable> Optimizer::ComputeGradients(Output loss, const 
       graph_.RecordError(absl::InvalidArgumentError(absl::StrCat(name_, ": ", name, " in var_list is no variable")));
       return {};
     }
-    result.push_back({.gradient = Output(), .variable = variable});
+    result.push_back({.variable = variable});
   }
   if (options.var_list.empty()) {
-    for (const Variable* variable : graph_.variables(kTrainableVariables)) result.push_back({Output(), variable});
+    for (const Variable* variable : graph_.variables(kTrainableVariables)) result.push_back({.variable = variable});
   }
   if (!loss.valid() || result.empty()) return result;
   std::vector<Output> xs;
   for (const GradientAndVariable& item : result) xs.push_back(item.variable->ref());
   GradientOptions gradient_options;
   if (options.grad_loss.valid()) gradient_options.grad_ys = {options.grad_loss};
-  const std::vector<Output> gradients =
-      Gradients(absl::MakeConstSpan(&loss, 1), absl::MakeConstSpan(xs), gradient_options, options.where);
-  for (size_t i = 0; i < result.size() && i < gradients.size(); ++i) result[i].gradient = gradients[i];
+  const std::vector<SlicesOrDense> gradients =
+      GradientsOrSlices(absl::MakeConstSpan(&loss, 1), absl::MakeConstSpan(xs), gradient_options, options.where);
+  for (size_t i = 0; i < result.size() && i < gradients.size(); ++i) {
+    result[i].gradient = gradients[i].is_slices() ? gradients[i].slices.values : gradients[i].dense;
+    result[i].indices = gradients[i].slices.indices;
+  }
   return result;
 }
 
@@ -106,7 +111,8 @@ Operation Optimizer::ApplyGradients(absl::Span<const GradientAndVariable> gradie
   for (const GradientAndVariable& item : gradients) {
     if (!item.gradient.valid() || item.variable == nullptr) continue;
     const NameScope update(graph_, absl::StrCat("update_", item.variable->name()));
-    updates.push_back(Apply(item.gradient, *item.variable));
+    updates.push_back(item.indices.valid() ? ApplySlices(item.gradient, item.indices, *item.variable)
+                                           : Apply(item.gradient, *item.variable));
     if (Node* node = updates.back().node()) {
       node->SetExtraAttr("_class", std::vector<std::string>{absl::StrCat("loc:@", item.variable->name())});
     }
@@ -133,6 +139,17 @@ Operation Optimizer::ApplyGradients(absl::Span<const GradientAndVariable> gradie
 
 void Optimizer::CreateSlots(absl::Span<const Variable* const>) {}
 
+Operation Optimizer::ApplySlices(Output values, Output indices, const Variable& variable) {
+  const auto [unique, positions, count] = Unique(indices);
+  const Output rows = StridedSlice(ShapeOf(unique), {0}, {1}, {1}, {.shrink_axis_mask = 1});
+  return ApplyRows(UnsortedSegmentSum(values, positions, rows), unique, variable);
+}
+
+Operation Optimizer::ApplyRows(Output rows, Output indices, const Variable& variable) {
+  const double num_rows = static_cast<double>(variable.shape.dim(0));
+  return Apply(UnsortedSegmentSum(rows, indices, num_rows), variable);
+}
+
 Operation Optimizer::Finish(std::vector<Operation> updates, const std::string& name) {
   return Group(graph_, updates, {.name = name});
 }
@@ -145,16 +162,25 @@ const Variable* Optimizer::GetSlot(const Variable& variable, absl::string_view s
 }
 
 void Optimizer::AddZerosSlot(const Variable& variable, absl::string_view slot, absl::string_view variable_name) {
+  MakeSlot(variable, slot, variable_name,
+           [](Graph& g, DataType dtype, const Shape& shape) { return Zeros(g, dtype, shape, {.name = "zeros"}); });
+}
+
+void Optimizer::AddSlot(const Variable& variable, absl::string_view slot, absl::string_view variable_name,
+                        double value) {
+  MakeSlot(variable, slot, variable_name, initializers::Constant(value));
+}
+
+void Optimizer::MakeSlot(const Variable& variable, absl::string_view slot, absl::string_view variable_name,
+                         Initializer initializer) {
   if (GetSlot(variable, slot) != nullptr) return;
   const VariableScope scope(graph_, "", {.default_name = absl::StrCat(variable.name(), "/", variable_name)});
-  const Variable made =
-      GetVariable(graph_, "",
-                  {.dtype = variable.dtype,
-                   .shape = variable.shape,
-                   .initializer = [](Graph& g, DataType dtype,
-                                     const Shape& shape) { return Zeros(g, dtype, shape, {.name = "zeros"}); },
-                   .trainable = false,
-                   .use_resource = variable.is_resource});
+  const Variable made = GetVariable(graph_, "",
+                                    {.dtype = variable.dtype,
+                                     .shape = variable.shape,
+                                     .initializer = std::move(initializer),
+                                     .trainable = false,
+                                     .use_resource = variable.is_resource});
   if (made.variable == nullptr) return;
   ColocateWith(made, variable);
   slots_[{&variable, std::string(slot)}] = graph_.FindVariable(made.variable);
@@ -172,6 +198,14 @@ Output Optimizer::As(const Variable& variable, Output value) const {
 NodeBuilder Optimizer::Update(absl::string_view rule, const Variable& variable,
                               std::initializer_list<Output> inputs) const {
   NodeBuilder builder(absl::StrCat(variable.is_resource ? "ResourceApply" : "Apply", rule), {variable.ref()});
+  for (Output input : inputs) builder.Input(input);
+  return builder;
+}
+
+NodeBuilder Optimizer::UpdateRows(absl::string_view rule, const Variable& variable,
+                                  std::initializer_list<Output> inputs) const {
+  NodeBuilder builder(absl::StrCat(variable.is_resource ? "ResourceSparseApply" : "SparseApply", rule),
+                      {variable.ref()});
   for (Output input : inputs) builder.Input(input);
   return builder;
 }

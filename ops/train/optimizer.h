@@ -24,12 +24,16 @@
 
 #include "absl/types/span.h"
 #include "graph/node_builder.h"
+#include "graph/variable_scope.h"
 
 namespace staticflow::train {
 
 struct GradientAndVariable {
-  Output gradient;  // invalid: the loss does not depend on the variable
+  Output gradient = Output();  // invalid: the loss does not depend on the variable
   const Variable* variable = nullptr;
+  // Valid where only rows of the variable were gathered: `gradient` then holds rows of the gradient, and this their
+  // numbers, which may repeat. Such rows can be scaled and clipped by value like any tensor.
+  Output indices = Output();
 };
 
 struct ComputeGradientsOptions {
@@ -78,21 +82,30 @@ class Optimizer {
   virtual void CreateSlots(absl::Span<const Variable* const> variables);
   virtual void Prepare() = 0;  // inside the optimizer's name scope: its numbers as tensors
   virtual Operation Apply(Output gradient, const Variable& variable) = 0;  // inside `update_<variable>`
+  // The same for some rows of the gradient: with indices that may repeat, and (what that calls) with the rows of one
+  // index added up. Left alone, they make the gradient dense.
+  virtual Operation ApplySlices(Output values, Output indices, const Variable& variable);
+  virtual Operation ApplyRows(Output rows, Output indices, const Variable& variable);
   // One operation, named `name`, that runs `updates` and whatever comes after them.
   virtual Operation Finish(std::vector<Operation> updates, const std::string& name);
 
   Graph& graph() const { return graph_; }
   const SourceLine& line() const { return line_; }
-  // A variable of zeros with the shape and type of `variable`, named `<variable>/<variable_name>`.
+  // A variable of zeros, or all `value`, with the shape and type of `variable`, named `<variable>/<variable_name>`.
   void AddZerosSlot(const Variable& variable, absl::string_view slot, absl::string_view variable_name);
+  void AddSlot(const Variable& variable, absl::string_view slot, absl::string_view variable_name, double value);
   // A number as a scalar Const of float named `name`; a tensor as it is.
   Output Hyperparameter(const Operand& value, absl::string_view name);
   // `value` in the variable's type.
   Output As(const Variable& variable, Output value) const;
   // The op "Apply<rule>" or "ResourceApply<rule>", after the variable's kind, on `inputs`.
   NodeBuilder Update(absl::string_view rule, const Variable& variable, std::initializer_list<Output> inputs) const;
+  // The op "SparseApply<rule>" or "ResourceSparseApply<rule>".
+  NodeBuilder UpdateRows(absl::string_view rule, const Variable& variable, std::initializer_list<Output> inputs) const;
 
  private:
+  void MakeSlot(const Variable& variable, absl::string_view slot, absl::string_view variable_name,
+                Initializer initializer);
   const Variable* Resolve(Output output) const;
 
   Graph& graph_;

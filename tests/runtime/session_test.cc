@@ -311,17 +311,33 @@ TEST(CondTest, ThePredicateMustBeAScalar) {
 
 TEST(CondTest, WorkThatOneBranchUsesIsSunkIntoIt) {
   Branches b;
+  Output computed = LogicalNot(b.p);
   Output heavy = Exp(b.x);
   Output y = Cond(
-      b.p, [&] { return heavy * 2.0; }, [&] { return b.x; });
-  Session session(b.g);
+      computed, [&] { return heavy * 2.0; }, [&] { return b.x; });
+  Session session(b.g, {.passes = "-all"});
   absl::StatusOr<std::string> plan =
       session.PlanText({.feeds = {b.p, b.x}, .fetches = {y}}, {Tensor(true), Tensor::Vector<float>({1})});
   ASSERT_TRUE(plan.ok()) << plan.status();
-  const size_t jump = plan->find("unless p:0"), exp = plan->find("Exp Exp");
+  const size_t jump = plan->find("unless LogicalNot:0"), exp = plan->find("Exp Exp");
   ASSERT_NE(jump, std::string::npos) << *plan;
   ASSERT_NE(exp, std::string::npos) << *plan;
   EXPECT_LT(jump, exp) << *plan;
+}
+
+TEST(CondTest, AFedPredicateLeavesOnlyItsBranchInThePlan) {
+  Branches b;
+  Output y = Cond(
+      b.p, [&] { return Exp(b.x); }, [&] { return Neg(b.x); });
+  Session session(b.g, {.passes = "-all"});
+  for (bool p : {false, true}) {
+    absl::StatusOr<std::string> plan =
+        session.PlanText({.feeds = {b.p, b.x}, .fetches = {y}}, {Tensor(p), Tensor::Vector<float>({1})});
+    ASSERT_TRUE(plan.ok()) << plan.status();
+    EXPECT_EQ(plan->find("unless"), std::string::npos) << *plan;
+    EXPECT_EQ(plan->find("Exp") != std::string::npos, p) << *plan;
+    EXPECT_EQ(plan->find("Neg") != std::string::npos, !p) << *plan;
+  }
 }
 
 // --- Shapes that only the step knows

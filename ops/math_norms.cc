@@ -1,0 +1,225 @@
+// EuclideanNorm, CumulativeLogsumexp, Cross, UnravelIndex.
+#include <cmath>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "ops/array.h"
+#include "ops/array_shapes.h"
+#include "ops/elementwise.h"
+#include "ops/linalg.h"
+#include "ops/math.h"
+#include "ops/math_reduction_ops.h"
+
+namespace staticflow {
+namespace {
+
+// EuclideanNorm: y = sqrt(the sum of squares).   dx = dy x / y.
+template <typename T>
+absl::Status NormInto(KernelContext& c) {
+  using A = std::conditional_t<std::is_integral_v<T> || std::is_same_v<T, double>, double, float>;
+  const Shape& in = *c.input(0).shape;
+  absl::InlinedVector<bool, 8> reduced(in.rank(), false);
+  for (int64_t axis : Integers(c.input(1))) {
+    SF_ASSIGN_OR_RETURN(const int a, NormalizeAxis(axis, in.rank()));
+    reduced[a] = true;
+  }
+  const int64_t outputs = c.output(0).num_elements;
+  SF_ASSIGN_OR_RETURN(A * sums, c.Scratch<A>(outputs));
+  std::fill_n(sums, outputs, A(0));
+  const Sizes strides = RowMajorStrides(in);
+  for (int64_t i = 0; i < c.input(0).num_elements; ++i) {
+    int64_t o = 0;
+    for (int d = 0; d < in.rank(); ++d) {
+      if (!reduced[d]) o = o * in.dim(d) + i / strides[d] % in.dim(d);
+    }
+    const A x = static_cast<A>(Widen(c.in<T>(0)[i]));
+    sums[o] += x * x;
+  }
+  for (int64_t o = 0; o < outputs; ++o) c.out<T>(0)[o] = T(std::sqrt(sums[o]));
+  return absl::OkStatus();
+}
+absl::StatusOr<Kernel> NormKernel(const KernelSetup& setup) {
+  Kernel kernel;
+  DispatchType<float, double, Half, BFloat16, int32_t, int64_t, uint8_t, int8_t, int16_t, uint16_t>(
+      setup.input_dtype(0), [&]<typename T>() { kernel = NormInto<T>; });
+  if (!kernel) return NoKernelFor(setup, setup.input_dtype(0));
+  return kernel;
+}
+void NormGradient(GradientContext& c) {
+  c.set_dx(0, c.x(0) * (WithReducedDims(c, c.dy(0)) / WithReducedDims(c, c.y(0))));
+}
+OpSpec NormOp() {
+  OpSpec spec = ReductionOp("EuclideanNorm", kNumberT, NormKernel, NormGradient,
+                            "The root of the sum of squares along the reduced dimensions.");
+  spec.iteration = {};
+  return spec;
+}
+const OpRegistrar norm(NormOp());
+
+// CumulativeLogsumexp: y_i = log(the sum of e^x_j for j <= i (j < i)).   dx_j = the sum of dy_i e^(x_j - y_i).
+absl::Status ScanShape(ShapeContext& c) {
+  SF_RETURN_IF_ERROR(c.WithRank(1, 0).status());
+  SF_ASSIGN_OR_RETURN(const auto axis, c.Integers(1));
+  if (c.input(0).has_rank() && axis.has_value()) {
+    SF_RETURN_IF_ERROR(NormalizeAxis((*axis)[0], c.input(0).rank()).status());
+  }
+  c.set_output(0, c.input(0));
+  return absl::OkStatus();
+}
+// log(e^a + e^b); the lowest number stands for the logarithm of 0.
+template <typename A>
+A LogAddExp(A a, A b) {
+  const A high = std::max(a, b), low = std::min(a, b);
+  if (low == std::numeric_limits<A>::lowest() || std::isinf(low)) return high;
+  return high + std::log1p(std::exp(low - high));
+}
+template <typename T>
+absl::Status ScanInto(KernelContext& c, bool exclusive, bool reverse) {
+  using A = ComputeType<T>;
+  const Shape& shape = *c.input(0).shape;
+  SF_ASSIGN_OR_RETURN(const int axis, AxisInput(c, 1, shape.rank()));
+  if (c.output(0).num_elements == 0) return absl::OkStatus();
+  const int64_t n = shape.dim(axis), inner = shape.num_elements(axis + 1, shape.rank());
+  for (int64_t line = 0; line < c.output(0).num_elements / n; ++line) {
+    const int64_t start = line / inner * n * inner + line % inner;
+    A running = std::numeric_limits<A>::lowest();
+    for (int64_t k = 0; k < n; ++k) {
+      const int64_t at = start + (reverse ? n - 1 - k : k) * inner;
+      const A x = Widen(c.in<T>(0)[at]);
+      const A next = LogAddExp(running, x);
+      c.out<T>(0)[at] = T(exclusive ? running : next);
+      running = next;
+    }
+  }
+  return absl::OkStatus();
+}
+absl::StatusOr<Kernel> ScanKernel(const KernelSetup& setup) {
+  const bool exclusive = setup.attr<bool>("exclusive"), reverse = setup.attr<bool>("reverse");
+  Kernel kernel;
+  DispatchType<float, double, Half, BFloat16>(setup.input_dtype(0), [&]<typename T>() {
+    kernel = [=](KernelContext& c) { return ScanInto<T>(c, exclusive, reverse); };
+  });
+  if (!kernel) return NoKernelFor(setup, setup.input_dtype(0));
+  return kernel;
+}
+// In logarithms, dy's positive and negative part each on their own.
+void ScanGradient(GradientContext& c) {
+  const Output x = c.x(0), y = c.y(0), dy = c.dy(0);
+  const double lowest = dy.dtype() == DT_DOUBLE ? -1e300 : dy.dtype() == DT_HALF ? -6e4 : -3e38;
+  const auto part = [&](Output positive) {
+    const Output is = Greater(positive, 0);
+    const Output log_part = Where(is, Log(Where(is, positive, 1)) - y, lowest);
+    const Output sums = NodeBuilder("CumulativeLogsumexp", {log_part, c.x(1)})
+                            .Attr("exclusive", c.attr<bool>("exclusive"))
+                            .Attr("reverse", !c.attr<bool>("reverse"))
+                            .Build();
+    return Exp(sums + x);
+  };
+  c.set_dx(0, part(dy) - part(-dy));
+}
+const OpRegistrar scan({.name = "CumulativeLogsumexp",
+                        .inputs = {"x: T", "axis: Tidx"},
+                        .outputs = {"out: T"},
+                        .attrs = {"exclusive: bool = false", "reverse: bool = false", kFloatT,
+                                  "Tidx: indextype = int32"},
+                        .shape = ScanShape,
+                        .gradient = ScanGradient,
+                        .kernel = ScanKernel,
+                        .doc = "Running logarithms of sums of exponents along a dimension."});
+
+// Cross: a x b of vectors of three.   da = b x dy, db = dy x a.
+absl::Status CrossShape(ShapeContext& c) {
+  SF_ASSIGN_OR_RETURN(const Shape a, c.WithRankAtLeast(0, 1));
+  SF_ASSIGN_OR_RETURN(Shape shape, a.MergeWith(c.input(1)));
+  if (shape.has_rank()) SF_RETURN_IF_ERROR(c.MergeDims(shape.dim(-1), 3, "elements of the vectors").status());
+  c.set_output(0, std::move(shape));
+  return absl::OkStatus();
+}
+absl::StatusOr<Kernel> CrossKernel(const KernelSetup& setup) {
+  Kernel kernel;
+  DispatchType<float, double, Half, BFloat16, int32_t, int64_t, uint8_t, int8_t, int16_t, uint16_t, uint32_t, uint64_t>(
+      setup.input_dtype(0), [&]<typename T>() {
+        kernel = [](KernelContext& c) {
+          const T *a = c.in<T>(0), *b = c.in<T>(1);
+          T* y = c.out<T>(0);
+          for (int64_t i = 0; i < c.output(0).num_elements; i += 3) {
+            for (int k = 0; k < 3; ++k) {
+              const int64_t p = i + (k + 1) % 3, q = i + (k + 2) % 3;
+              y[i + k] =
+                  T(WrapSubtract(WrapMultiply(Widen(a[p]), Widen(b[q])), WrapMultiply(Widen(a[q]), Widen(b[p]))));
+            }
+          }
+          return absl::OkStatus();
+        };
+      });
+  if (!kernel) return NoKernelFor(setup, setup.input_dtype(0));
+  return kernel;
+}
+void CrossGradient(GradientContext& c) {
+  c.set_dx(0, NodeBuilder("Cross", {c.x(1), c.dy(0)}).Build());
+  c.set_dx(1, NodeBuilder("Cross", {c.dy(0), c.x(0)}).Build());
+}
+const OpRegistrar cross({.name = "Cross",
+                         .inputs = {"a: T", "b: T"},
+                         .outputs = {"product: T"},
+                         .attrs = {kNumberT},
+                         .shape = CrossShape,
+                         .gradient = CrossGradient,
+                         .kernel = CrossKernel,
+                         .doc = "The cross products of vectors of three."});
+
+// UnravelIndex: the coordinates of flat indices, [dims] + indices.shape.
+absl::Status UnravelShape(ShapeContext& c) {
+  SF_ASSIGN_OR_RETURN(const Shape dims, c.WithRank(1, 1));
+  if (c.input(0).has_rank()) c.set_output(0, Shape({dims.dim(0)}).Concatenate(c.input(0)));
+  return absl::OkStatus();
+}
+template <typename I>
+absl::Status Unravel(KernelContext& c) {
+  const int64_t rank = c.input(1).num_elements, count = c.input(0).num_elements;
+  int64_t total = 1;
+  for (int64_t d = 0; d < rank; ++d) {
+    if (c.in<I>(1)[d] <= 0) return absl::InvalidArgumentError(absl::StrCat("dims[", d, "] is ", c.in<I>(1)[d]));
+    total = MultiplySizes(total, c.in<I>(1)[d]);
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    int64_t index = c.in<I>(0)[i];
+    if (index < 0 || index >= total) {
+      return absl::InvalidArgumentError(absl::StrCat("index ", index, " is not in [0, ", total, ")"));
+    }
+    for (int64_t d = rank - 1; d >= 0; --d) {
+      c.out<I>(0)[d * count + i] = static_cast<I>(index % c.in<I>(1)[d]);
+      index /= c.in<I>(1)[d];
+    }
+  }
+  return absl::OkStatus();
+}
+absl::StatusOr<Kernel> UnravelKernel(const KernelSetup& setup) {
+  return setup.output_dtype(0) == DT_INT64 ? Kernel(Unravel<int64_t>) : Kernel(Unravel<int32_t>);
+}
+const OpRegistrar unravel({.name = "UnravelIndex",
+                           .inputs = {"indices: Tidx", "dims: Tidx"},
+                           .outputs = {"output: Tidx"},
+                           .attrs = {"Tidx: indextype = int32"},
+                           .shape = UnravelShape,
+                           .gradient = kNotDifferentiable,
+                           .kernel = UnravelKernel,
+                           .doc = "The coordinates of flat indices."});
+
+}  // namespace
+
+Output EuclideanNorm(Operand x, const Axes& axes, const ReduceOptions& options) {
+  return BuildReduction("EuclideanNorm", x, axes, options);
+}
+Output CumulativeLogsumexp(Operand x, Operand axis, const ScanOptions& options) {
+  return NodeBuilder("CumulativeLogsumexp", {x, axis})
+      .Attr("exclusive", options.exclusive)
+      .Attr("reverse", options.reverse)
+      .Name(options.name)
+      .Build();
+}
+Output Cross(Operand a, Operand b, const OpOptions& options) {
+  return NodeBuilder("Cross", {a, b}).Name(options.name).Build();
+}
+
+}  // namespace staticflow

@@ -1,0 +1,103 @@
+#include "runtime/barriers.h"
+
+#include <algorithm>
+
+#include "absl/container/flat_hash_map.h"
+#include "runtime/layout.h"
+#include "runtime/pass.h"
+
+namespace staticflow {
+namespace {
+
+// What happened to a buffer since the last barrier.
+struct Uses {
+  std::vector<Layout> reads;
+  std::vector<Layout> writes;
+};
+
+class BarrierSetter {
+ public:
+  explicit BarrierSetter(Plan* plan) : plan_(*plan) {}
+
+  void Run() {
+    std::vector<bool> entered(plan_.instructions.size() + 1, false);
+    for (const Instruction& instruction : plan_.instructions) {
+      if (instruction.target >= 0) entered[instruction.target] = true;
+    }
+    bool after_alone = false;
+    for (size_t i = 0; i < plan_.instructions.size(); ++i) {
+      Instruction& instruction = plan_.instructions[i];
+      const bool alone = RunsAlone(instruction);
+      const InstructionLayouts layouts = Layouts(instruction);
+      // Who jumps here has passed other barriers than who came straight.
+      if (entered[i] || alone || after_alone || Meets(layouts)) {
+        instruction.barrier = true;
+        uses_.clear();
+      }
+      for (const BufferLayout& read : layouts.reads) Note(read.layout, &uses_[read.buffer].reads);
+      for (const BufferLayout& write : layouts.writes) Note(write.layout, &uses_[write.buffer].writes);
+      after_alone = alone;
+    }
+  }
+
+ private:
+  // Changes views that all workers use.
+  static bool RunsAlone(const Instruction& instruction) {
+    if (instruction.kind == InstructionKind::kJump || instruction.kind == InstructionKind::kCheckVariable) return false;
+    return !instruction.is_static || instruction.kind == InstructionKind::kAlias ||
+           instruction.kind == InstructionKind::kLoopAssign || instruction.kind == InstructionKind::kLoopNext ||
+           instruction.kind == InstructionKind::kFail || !instruction.releases.empty();
+  }
+  InstructionLayouts Layouts(const Instruction& instruction) const {
+    if (instruction.kind != InstructionKind::kJump && instruction.kind != InstructionKind::kCheckVariable &&
+        instruction.kind != InstructionKind::kLoopNext) {
+      InstructionLayouts layouts = LayoutsOf(plan_, instruction, instruction.cuts);
+      for (GuardId guard : instruction.merge_guards) ReadPredicates(guard, &layouts);
+      return layouts;
+    }
+    InstructionLayouts layouts;
+    for (int buffer : AccessOfBuffers(plan_, instruction).reads) layouts.reads.push_back({buffer, Layout()});
+    ReadPredicates(instruction.guard, &layouts);
+    return layouts;
+  }
+  void ReadPredicates(GuardId guard, InstructionLayouts* layouts) const {
+    for (Output predicate : plan_.program->guards.Predicates(guard)) {
+      auto it = plan_.predicates.find(predicate);
+      if (it != plan_.predicates.end() && it->second >= 0) {
+        layouts->reads.push_back({plan_.values[it->second].buffer, Layout()});
+      }
+    }
+  }
+  bool Meets(const InstructionLayouts& layouts) const {
+    const auto crosses = [](const Layout& layout, const std::vector<Layout>& others) {
+      return std::any_of(others.begin(), others.end(), [&](const Layout& other) { return layout.Crosses(other); });
+    };
+    for (const BufferLayout& read : layouts.reads) {
+      auto it = uses_.find(read.buffer);
+      if (it != uses_.end() && crosses(read.layout, it->second.writes)) return true;
+    }
+    for (const BufferLayout& write : layouts.writes) {
+      auto it = uses_.find(write.buffer);
+      if (it == uses_.end()) continue;
+      if (crosses(write.layout, it->second.writes) || crosses(write.layout, it->second.reads)) return true;
+    }
+    return false;
+  }
+  static void Note(const Layout& layout, std::vector<Layout>* uses) {
+    const auto same = [&](const Layout& other) {
+      return layout.kind == other.kind && layout.columns == other.columns && layout.cuts == other.cuts;
+    };
+    if (std::none_of(uses->begin(), uses->end(), same)) uses->push_back(layout);
+  }
+
+  Plan& plan_;
+  absl::flat_hash_map<int, Uses> uses_;  // by buffer
+};
+
+}  // namespace
+
+void SetBarriers(Plan* plan) {
+  if (plan->workers > 1) BarrierSetter(plan).Run();
+}
+
+}  // namespace staticflow

@@ -1,0 +1,99 @@
+#include "runtime/calls.h"
+
+#include <algorithm>
+
+#include "runtime/loop.h"
+#include "runtime/pass.h"
+#include "runtime/product.h"
+
+namespace staticflow {
+namespace {
+
+constexpr int64_t kFloatsPerLine = 16;
+
+// Whether the loop can read its matrices as one long row each.
+bool CanFlatten(const LoopProgram& program) {
+  return !program.HasLevel(LaneLevel::kRow) && program.HasLevel(LaneLevel::kMatrix);
+}
+
+// Whether the loop takes its matrices row by row, so that rows may be padded: where it is divided by columns, or sums.
+bool KeepsRows(const Instruction& instruction) {
+  const LoopProgram& program = *instruction.loop;
+  return program.chunk == 0 && (!instruction.cuts.empty() || !CanFlatten(program));
+}
+
+class RowPadder {
+ public:
+  explicit RowPadder(Plan* plan) : plan_(*plan), blocked_(plan->buffers.size(), false) {}
+
+  void Run() {
+    Block();
+    std::vector<int64_t> stride(plan_.buffers.size(), 0);
+    for (const Value& value : plan_.values) {
+      int64_t& s = stride[value.buffer];
+      const int64_t wanted = StrideOf(value);
+      s = s == 0 || s == wanted ? wanted : -1;
+    }
+    for (Value& value : plan_.values) {
+      Buffer& buffer = plan_.buffers[value.buffer];
+      if (stride[value.buffer] <= 0 || blocked_[value.buffer]) continue;
+      value.row_stride = stride[value.buffer];
+      buffer.bytes = MultiplySizes(value.shape.num_elements() / value.shape.dim(-1), value.row_stride * 4);
+    }
+  }
+
+ private:
+  void BlockValue(int value) {
+    if (value >= 0) blocked_[plan_.values[value].buffer] = true;
+  }
+  void Block() {
+    for (size_t b = 0; b < plan_.buffers.size(); ++b) blocked_[b] = plan_.buffers[b].kind != BufferKind::kArena;
+    for (int value : plan_.fetch_values) BlockValue(value);
+    for (const auto& [predicate, value] : plan_.predicates) BlockValue(value);
+    for (const Instruction& instruction : plan_.instructions) {
+      const bool strided = instruction.product != nullptr || (instruction.loop != nullptr && KeepsRows(instruction));
+      if (strided) continue;
+      for (int value : instruction.inputs) BlockValue(value);
+      for (int value : instruction.outputs) BlockValue(value);
+    }
+  }
+  // -1 when this value of its buffer forbids padding.
+  int64_t StrideOf(const Value& value) const {
+    if (!value.is_static || value.dtype != DT_FLOAT || value.shape.rank() < 2) return -1;
+    const int64_t columns = value.shape.dim(-1);
+    if (columns < kFloatsPerLine || columns % kFloatsPerLine == 0) return -1;
+    if (value.shape.num_elements() <= columns) return -1;
+    return (columns + kFloatsPerLine - 1) / kFloatsPerLine * kFloatsPerLine;
+  }
+
+  Plan& plan_;
+  std::vector<bool> blocked_;
+};
+
+void CompileLoopInstruction(Instruction* instruction) {
+  LoopProgram& program = *instruction->loop;
+  if (!KeepsRows(*instruction) && CanFlatten(program)) {
+    if (program.chunk > 0) {
+      for (int64_t& cut : instruction->cuts) cut = std::min(cut * program.chunk, program.rows) * program.columns;
+      program.chunk = 0;
+    }
+    FlattenLoop(&program);
+  }
+  instruction->split_items = program.items();
+  instruction->kernel = CompileLoop(program);
+}
+
+}  // namespace
+
+void CompileCalls(Plan* plan) {
+  RowPadder(plan).Run();
+  for (Instruction& instruction : plan->instructions) {
+    if (instruction.loop != nullptr) CompileLoopInstruction(&instruction);
+    if (instruction.product != nullptr) {
+      instruction.split_items = instruction.product->items();
+      instruction.kernel = CompileProduct(*instruction.product, plan->values[instruction.inputs[0]].dtype);
+    }
+  }
+}
+
+}  // namespace staticflow

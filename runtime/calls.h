@@ -1,0 +1,15 @@
+// Calls: the kernels of what passes made of instructions.
+#ifndef STATICFLOW_RUNTIME_CALLS_H_
+#define STATICFLOW_RUNTIME_CALLS_H_
+
+#include "runtime/plan.h"
+
+namespace staticflow {
+
+// Makes the kernels of loops and products, and says how many items they divide. Rows of matrices that only such
+// instructions touch are padded to whole cache lines before. Call after the passes.
+void CompileCalls(Plan* plan);
+
+}  // namespace staticflow
+
+#endif  // STATICFLOW_RUNTIME_CALLS_H_

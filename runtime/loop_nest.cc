@@ -1,0 +1,375 @@
+// CompileLoop: a loop program as calls of lane functions on strips.
+//
+// A strip is all rows by some whole vectors of columns. What lives within a strip gets slots of scratch memory, as few
+// as the lives allow; operands and results are used where they lie. The last columns, when they fill no vector, are a
+// strip of their own that works on copies.
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include "graph/status.h"
+#include "runtime/loop.h"
+#include "runtime/loop_placement.h"
+
+namespace staticflow {
+namespace {
+
+// Floats of one slot: a handful of slots should fit 32 KiB.
+constexpr int64_t kSlotFloats = 1024;
+// Rows of a strip where they need not stay together.
+constexpr int64_t kMostRows = 64;
+
+class LoopNest {
+ public:
+  explicit LoopNest(LoopProgram program);
+
+  absl::Status Run(KernelContext& c) const;
+
+ private:
+  struct CompiledStep {
+    LaneOp op = LaneOp::kCopy;
+    LaneFunction function = nullptr;
+    int operands = 0;
+    bool over_rows = false;
+    std::array<Place, 4> places = {};  // the operands', at 3 the result's
+  };
+  // A pointer that moves from strip to strip.
+  struct Moving {
+    int step;
+    int place;
+  };
+  struct Address {
+    float* data = nullptr;
+    int64_t row_step = 0;
+    int64_t vector_step = 0;
+  };
+  // The scratch memory of one run.
+  struct Memory {
+    std::array<float*, 3> slots = {};  // by level
+    float* scalars = nullptr;          // the values that fill the slots of scalars
+    float* tail = nullptr;             // copies of operands and results, 16 columns of each
+    LaneCall* calls = nullptr;
+    float* folded = nullptr;  // operands that are rows, repeated for the rows side by side, and sums of a chunk
+    int64_t vectors = 1;      // of a strip
+    int64_t most_rows = 1;
+    int64_t first_row = 0;
+    int64_t rows = 1;  // of a strip
+
+    int64_t RowsOf(LaneLevel level) const { return level == LaneLevel::kMatrix ? rows : 1; }
+    float* TailSlot(int index) const { return tail + index * rows * kLanes; }
+  };
+
+  const TensorView& ViewOf(const KernelContext& c, const Place& place) const {
+    return place.kind == Place::kOperand ? c.input(place.index) : c.output(place.index);
+  }
+  int TailIndex(const Place& place) const {
+    return place.kind == Place::kOperand ? place.index : static_cast<int>(program_.inputs.size()) + place.index;
+  }
+  // Whether a whole vector at `column` stays within each row's own memory.
+  static bool HasWholeVector(const TensorView& view, LaneLevel level, int64_t column) {
+    return level == LaneLevel::kMatrix && view.row_stride >= column + kLanes;
+  }
+  Address Find(const KernelContext& c, const Memory& memory, const Place& place, int64_t column, bool tail) const;
+  void BuildCalls(const KernelContext& c, const Memory& memory, int64_t column, bool tail) const;
+  void RunScalars(const KernelContext& c, const Memory& memory) const;
+  void RunStrips(const Memory& memory, int64_t count, int64_t vectors) const;
+  void CopyTail(const KernelContext& c, const Memory& memory, const Place& place, int64_t column, int64_t width,
+                bool in) const;
+  void RunTail(const KernelContext& c, const Memory& memory, int64_t column, int64_t width) const;
+  void StoreScalars(const KernelContext& c, const Memory& memory) const;
+  absl::Status Allocate(KernelContext& c, int64_t columns, int64_t rows, Memory* memory) const;
+  void RunBlock(const KernelContext& c, const Memory& memory, int64_t begin, int64_t end) const;
+  absl::Status RunColumns(KernelContext& c) const;
+  absl::Status RunChunks(KernelContext& c) const;
+  void RepeatRows(const KernelContext& c, const Memory& memory) const;
+  void StoreSums(const KernelContext& c, const Memory& memory, int64_t chunk) const;
+
+  LoopProgram program_;
+  bool all_rows_ = false;      // a strip must hold all rows
+  int64_t fold_ = 1;           // rows side by side
+  int64_t width_ = 0;          // their columns, up to whole vectors
+  std::vector<Place> places_;  // by register
+  std::array<int, 3> num_slots_ = {};
+  std::vector<std::pair<int, int>> filled_;  // scalars that come from outside, with their slots
+  std::vector<CompiledStep> scalar_steps_;
+  std::vector<CompiledStep> steps_;
+  std::vector<Moving> moving_;
+};
+
+LoopNest::LoopNest(LoopProgram program) : program_(std::move(program)) {
+  all_rows_ = program_.SumsRows();
+  fold_ = program_.fold();
+  width_ = (fold_ * program_.columns + kLanes - 1) / kLanes * kLanes;
+  // A variable must not be updated once for each of several strips.
+  for (const LoopProgram::Result& result : program_.results) {
+    all_rows_ |= program_.level(result.reg) == LaneLevel::kRow;
+  }
+  const Placement placement(&program_);
+  for (size_t r = 0; r < program_.registers.size(); ++r) places_.push_back(placement.place(static_cast<int>(r)));
+  for (size_t r = 0; r < program_.registers.size(); ++r) {
+    const LoopProgram::Register& reg = program_.registers[r];
+    if (reg.level != LaneLevel::kScalar || (reg.input < 0 && !reg.is_constant)) continue;
+    filled_.push_back({static_cast<int>(r), places_[r].index});
+  }
+  for (int level = 0; level < 3; ++level) num_slots_[level] = placement.num_slots(static_cast<LaneLevel>(level));
+  for (const LoopProgram::Step& step : program_.steps) {
+    const LaneLevel level = program_.level(step.y);
+    CompiledStep compiled{.op = step.op, .function = LaneFunctionFor(step.op), .operands = NumLaneOperands(step.op)};
+    compiled.over_rows = level == LaneLevel::kMatrix || step.op == LaneOp::kSumRows;
+    for (int k = 0; k < compiled.operands; ++k) compiled.places[k] = places_[step.x[k]];
+    compiled.places[3] = places_[step.y];
+    if (level == LaneLevel::kScalar) {
+      scalar_steps_.push_back(compiled);
+      continue;
+    }
+    for (int k : {0, 1, 2, 3}) {
+      if ((k < compiled.operands || k == 3) && compiled.places[k].kind != Place::kSlot) {
+        moving_.push_back({static_cast<int>(steps_.size()), k});
+      }
+    }
+    steps_.push_back(compiled);
+  }
+}
+
+LoopNest::Address LoopNest::Find(const KernelContext& c, const Memory& memory, const Place& place, int64_t column,
+                                 bool tail) const {
+  const bool matrix = place.level == LaneLevel::kMatrix;
+  if (place.kind == Place::kSlot) {
+    float* slots = memory.slots[static_cast<int>(place.level)];
+    if (place.level == LaneLevel::kScalar) return {slots + place.index * kLanes, 0, 0};
+    const int64_t width = memory.vectors * kLanes;
+    return {slots + place.index * memory.RowsOf(place.level) * width, matrix ? width : 0, kLanes};
+  }
+  if (!matrix && program_.chunk > 0) return {memory.folded + TailIndex(place) * width_ + column, 0, kLanes};
+  const TensorView& view = ViewOf(c, place);
+  if (tail && !HasWholeVector(view, place.level, column)) {
+    return {memory.TailSlot(TailIndex(place)), matrix ? kLanes : 0, kLanes};
+  }
+  const int64_t row_step = matrix ? view.row_stride * fold_ : 0;
+  return {view.as<float>() + memory.first_row * row_step + column, row_step, kLanes};
+}
+
+void LoopNest::BuildCalls(const KernelContext& c, const Memory& memory, int64_t column, bool tail) const {
+  for (size_t s = 0; s < steps_.size(); ++s) {
+    const CompiledStep& step = steps_[s];
+    LaneCall& call = memory.calls[s];
+    call.rows = step.over_rows ? memory.rows : 1;
+    for (int k = 0; k < step.operands; ++k) {
+      const Address x = Find(c, memory, step.places[k], column, tail);
+      call.x[k] = x.data;
+      call.row_step[k] = x.row_step;
+      call.vector_step[k] = x.vector_step;
+    }
+    const Address y = Find(c, memory, step.places[3], column, tail);
+    call.y = y.data;
+    call.y_row_step = y.row_step;
+  }
+}
+
+// One element; what is rounded once here is rounded as in a lane.
+float ComputeScalar(LaneOp op, LaneFunction function, int operands, const float* const x[3]) {
+  switch (op) {
+    case LaneOp::kCopy:
+      return *x[0];
+    case LaneOp::kNeg:
+      return -*x[0];
+    case LaneOp::kAdd:
+      return *x[0] + *x[1];
+    case LaneOp::kSub:
+      return *x[0] - *x[1];
+    case LaneOp::kMul:
+      return *x[0] * *x[1];
+    case LaneOp::kDiv:
+      return *x[0] / *x[1];
+    default:
+      break;
+  }
+  alignas(64) float lanes[4][kLanes];
+  LaneCall call;
+  for (int k = 0; k < operands; ++k) {
+    std::fill_n(lanes[k], kLanes, *x[k]);
+    call.x[k] = lanes[k];
+  }
+  call.y = lanes[3];
+  function(call);
+  return lanes[3][0];
+}
+
+void LoopNest::RunScalars(const KernelContext& c, const Memory& memory) const {
+  float* values = memory.scalars;
+  for (const auto& [reg, slot] : filled_) {
+    const LoopProgram::Register& r = program_.registers[reg];
+    values[slot] = r.is_constant ? r.constant : *c.in<float>(r.input);
+  }
+  for (const CompiledStep& step : scalar_steps_) {
+    const float* x[3];
+    for (int k = 0; k < step.operands; ++k) x[k] = values + step.places[k].index;
+    values[step.places[3].index] = ComputeScalar(step.op, step.function, step.operands, x);
+  }
+  if (steps_.empty()) return;
+  for (int slot = 0; slot < num_slots_[0]; ++slot) std::fill_n(memory.slots[0] + slot * kLanes, kLanes, values[slot]);
+}
+
+void LoopNest::RunStrips(const Memory& memory, int64_t count, int64_t vectors) const {
+  const size_t n = steps_.size();
+  for (size_t s = 0; s < n; ++s) memory.calls[s].vectors = vectors;
+  for (int64_t i = 0; i < count; ++i) {
+    for (size_t s = 0; s < n; ++s) steps_[s].function(memory.calls[s]);
+    const int64_t width = vectors * kLanes;
+    for (const Moving& m : moving_) {
+      LaneCall& call = memory.calls[m.step];
+      if (m.place == 3) {
+        call.y += width;
+      } else {
+        call.x[m.place] += width;
+      }
+    }
+  }
+}
+
+void LoopNest::CopyTail(const KernelContext& c, const Memory& memory, const Place& place, int64_t column, int64_t width,
+                        bool in) const {
+  const TensorView& view = ViewOf(c, place);
+  if (place.level == LaneLevel::kScalar || HasWholeVector(view, place.level, column)) return;
+  if (place.level == LaneLevel::kRow && program_.chunk > 0) return;  // in the folded memory, up to whole vectors
+  for (int64_t r = 0; r < memory.RowsOf(place.level); ++r) {
+    const int64_t row = place.level == LaneLevel::kMatrix ? memory.first_row + r : 0;
+    float* outside = view.as<float>() + row * view.row_stride + column;
+    float* inside = memory.TailSlot(TailIndex(place)) + r * kLanes;
+    if (in) {
+      std::copy_n(outside, width, inside);
+      std::fill_n(inside + width, kLanes - width, 1.0f);  // harmless for every operation
+    } else {
+      std::copy_n(inside, width, outside);
+    }
+  }
+}
+
+void LoopNest::RunTail(const KernelContext& c, const Memory& memory, int64_t column, int64_t width) const {
+  for (size_t i = 0; i < program_.inputs.size(); ++i) {
+    const LaneLevel level = program_.level(program_.inputs[i]);
+    CopyTail(c, memory, {Place::kOperand, level, static_cast<int>(i)}, column, width, /*in=*/true);
+  }
+  BuildCalls(c, memory, column, /*tail=*/true);
+  RunStrips(memory, 1, 1);
+  for (size_t i = 0; i < program_.results.size(); ++i) {
+    const LaneLevel level = program_.level(program_.results[i].reg);
+    CopyTail(c, memory, {Place::kResult, level, static_cast<int>(i)}, column, width, /*in=*/false);
+  }
+}
+
+void LoopNest::StoreScalars(const KernelContext& c, const Memory& memory) const {
+  for (size_t i = 0; i < program_.results.size(); ++i) {
+    const int reg = program_.results[i].reg;
+    if (program_.level(reg) != LaneLevel::kScalar) continue;
+    *c.out<float>(static_cast<int>(i)) = memory.scalars[places_[reg].index];
+  }
+}
+
+// All rows, the columns of the range.
+absl::Status LoopNest::RunColumns(KernelContext& c) const {
+  const IndexRange range = c.range();
+  Memory memory;
+  SF_RETURN_IF_ERROR(Allocate(c, range.end - range.begin, all_rows_ ? program_.rows : kMostRows, &memory));
+  RunScalars(c, memory);
+  for (int64_t row = 0; row < program_.rows && !steps_.empty(); row += memory.most_rows) {
+    memory.first_row = row;
+    memory.rows = std::min(memory.most_rows, program_.rows - row);
+    RunBlock(c, memory, range.begin, range.end);
+  }
+  if (range.begin == 0) StoreScalars(c, memory);
+  return absl::OkStatus();
+}
+
+// All columns, the rows of the chunks in the range.
+absl::Status LoopNest::RunChunks(KernelContext& c) const {
+  const IndexRange range = c.range();
+  Memory memory;
+  SF_RETURN_IF_ERROR(Allocate(c, fold_ * program_.columns, program_.chunk / fold_, &memory));
+  RunScalars(c, memory);
+  RepeatRows(c, memory);
+  const int64_t rows = program_.rows / fold_, chunk = program_.chunk / fold_;
+  for (int64_t i = range.begin; i < range.end; ++i) {
+    memory.first_row = i * chunk;
+    memory.rows = std::min(chunk, rows - memory.first_row);
+    RunBlock(c, memory, 0, fold_ * program_.columns);
+    StoreSums(c, memory, i);
+  }
+  if (range.begin == 0) StoreScalars(c, memory);
+  return absl::OkStatus();
+}
+
+void LoopNest::RepeatRows(const KernelContext& c, const Memory& memory) const {
+  for (size_t i = 0; i < program_.inputs.size(); ++i) {
+    if (program_.level(program_.inputs[i]) != LaneLevel::kRow) continue;
+    float* row = memory.folded + static_cast<int64_t>(i) * width_;
+    for (int64_t k = 0; k < fold_; ++k) {
+      std::copy_n(c.in<float>(static_cast<int>(i)), program_.columns, row + k * program_.columns);
+    }
+    std::fill(row + fold_ * program_.columns, row + width_, 1.0f);
+  }
+}
+
+void LoopNest::StoreSums(const KernelContext& c, const Memory& memory, int64_t chunk) const {
+  for (size_t i = 0; i < program_.results.size(); ++i) {
+    if (!program_.results[i].by_chunk) continue;
+    const float* sums = memory.folded + static_cast<int64_t>(program_.inputs.size() + i) * width_;
+    float* row = c.out<float>(static_cast<int>(i)) + chunk * program_.columns;
+    for (int64_t j = 0; j < program_.columns; ++j) {
+      float sum = sums[j];
+      for (int64_t k = 1; k < fold_; ++k) sum += sums[k * program_.columns + j];
+      row[j] = sum;
+    }
+  }
+}
+
+// Scratch memory for strips of at most `rows` rows within `columns` columns.
+absl::Status LoopNest::Allocate(KernelContext& c, int64_t columns, int64_t rows, Memory* memory) const {
+  const int64_t all_vectors = columns / kLanes;
+  memory->most_rows = std::min(rows, program_.rows);
+  memory->vectors =
+      std::clamp<int64_t>(kSlotFloats / (memory->most_rows * kLanes), 1, std::max<int64_t>(all_vectors, 1));
+  const int64_t width = memory->vectors * kLanes;
+  const int64_t tails = static_cast<int64_t>(program_.inputs.size() + program_.results.size());
+  const int64_t value_floats = (num_slots_[0] + kLanes - 1) / kLanes * kLanes;
+  const int64_t scalar_floats = steps_.empty() ? 0 : num_slots_[0] * kLanes;
+  const int64_t row_floats = num_slots_[1] * width;
+  const int64_t matrix_floats = num_slots_[2] * memory->most_rows * width;
+  const int64_t tail_floats = columns % kLanes > 0 ? tails * memory->most_rows * kLanes : 0;
+  const int64_t folded_floats = program_.chunk > 0 ? tails * width_ : 0;
+  const int64_t call_floats = static_cast<int64_t>(steps_.size() * sizeof(LaneCall) / sizeof(float));
+  const int64_t floats =
+      value_floats + scalar_floats + row_floats + matrix_floats + tail_floats + folded_floats + call_floats;
+  SF_ASSIGN_OR_RETURN(float* scratch, c.Scratch<float>(floats));
+  memory->scalars = scratch;
+  scratch += value_floats;
+  memory->slots = {scratch, scratch + scalar_floats, scratch + scalar_floats + row_floats};
+  memory->tail = memory->slots[2] + matrix_floats;
+  memory->folded = memory->tail + tail_floats;
+  memory->calls = reinterpret_cast<LaneCall*>(memory->folded + folded_floats);
+  std::uninitialized_default_construct_n(memory->calls, steps_.size());
+  return absl::OkStatus();
+}
+
+void LoopNest::RunBlock(const KernelContext& c, const Memory& memory, int64_t begin, int64_t end) const {
+  const int64_t all_vectors = (end - begin) / kLanes, tail_width = (end - begin) % kLanes;
+  if (all_vectors > 0) {
+    BuildCalls(c, memory, begin, /*tail=*/false);
+    RunStrips(memory, all_vectors / memory.vectors, memory.vectors);
+    if (all_vectors % memory.vectors > 0) RunStrips(memory, 1, all_vectors % memory.vectors);
+  }
+  if (tail_width > 0) RunTail(c, memory, end - tail_width, tail_width);
+}
+
+absl::Status LoopNest::Run(KernelContext& c) const {
+  if (c.range().begin >= c.range().end) return absl::OkStatus();
+  return program_.chunk > 0 ? RunChunks(c) : RunColumns(c);
+}
+
+}  // namespace
+
+Kernel CompileLoop(LoopProgram program) {
+  return [nest = std::make_shared<const LoopNest>(std::move(program))](KernelContext& c) { return nest->Run(c); };
+}
+
+}  // namespace staticflow

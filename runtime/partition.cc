@@ -1,0 +1,397 @@
+// Partition: divides the instructions of a plan among workers so that each finds in its own cache what it needs.
+#include <algorithm>
+#include <functional>
+
+#include "absl/container/flat_hash_map.h"
+#include "graph/status.h"
+#include "runtime/layout.h"
+#include "runtime/loop.h"
+#include "runtime/pass.h"
+#include "runtime/passes.h"
+#include "runtime/product.h"
+#include "runtime/split.h"
+
+namespace staticflow {
+namespace {
+
+// The cost table, in units of about a nanosecond on one core of 2023.
+constexpr double kProductsPerUnit = 60;         // multiply-adds of a product of matrices
+constexpr double kLaneStepsPerUnit = 12;        // elements times steps of a loop
+constexpr double kElementsPerUnit = 3;          // of any other kernel
+constexpr double kCrossingElementsPerUnit = 2;  // floats from another core's cache
+constexpr double kPaddingGain = 1;              // what nothing else decides, columns do
+constexpr double kLeastWork = 12000;            // a step below this stays on one thread
+constexpr double kLeastSplit = 700;             // so does an instruction below this
+constexpr int64_t kManyRows = 64;               // enough for products divided by rows
+constexpr int64_t kLeastInner = 64;             // products shallower than this are added up in one part
+
+class Divider {
+ public:
+  Divider(Plan* plan, int workers) : plan_(*plan), workers_(workers) {}
+
+  double WorkOfStep() const;
+  // Chooses for every instruction; `decide_inner`: also which products are added up in two parts.
+  void Run(bool decide_inner);
+
+ private:
+  enum class Way { kWhole, kRows, kColumns, kInner, kItems };
+  struct Choice {
+    Way way = Way::kWhole;
+    double cost = 0;
+  };
+
+  double Work(const Instruction& instruction) const;
+  std::vector<int64_t> CutsOf(const Instruction& instruction, Way way) const;
+  std::vector<Way> WaysOf(const Instruction& instruction, bool decide_inner) const;
+  double Cost(const Instruction& instruction, Way way);
+  double CostForUsers(int index, Way way);
+  void Apply(Instruction* instruction, Way way) const;
+  void FindWritten();
+  const Layout* OwnerOf(int buffer) const {
+    auto it = owners_.find(buffer);
+    return it == owners_.end() ? nullptr : &it->second;
+  }
+
+  Plan& plan_;
+  const int workers_;
+  std::vector<bool> written_;                                 // buffers that the plan writes
+  absl::flat_hash_map<int, Layout> owners_;                   // who wrote a buffer last
+  absl::flat_hash_map<int, std::vector<int>> summing_users_;  // loops that need columns, by buffer they read
+};
+
+bool CanDivideByRows(const LoopProgram& program) {
+  if (program.chunk > 0) return true;
+  if (program.rows <= 1 || program.SumsRows()) return false;
+  for (const LoopProgram::Result& result : program.results) {
+    if (program.level(result.reg) != LaneLevel::kMatrix) return false;
+  }
+  return true;
+}
+
+double Divider::Work(const Instruction& instruction) const {
+  if (instruction.loop != nullptr) {
+    double units = 0;
+    for (const LoopProgram::Step& step : instruction.loop->steps) {
+      const bool matrix = instruction.loop->level(step.y) == LaneLevel::kMatrix || step.op == LaneOp::kSumRows;
+      units += static_cast<double>(instruction.loop->columns) * (matrix ? instruction.loop->rows : 1);
+    }
+    return units / kLaneStepsPerUnit;
+  }
+  if (instruction.product != nullptr) {
+    const ProductCall& p = *instruction.product;
+    return static_cast<double>(p.m) * p.n * p.k / kProductsPerUnit;
+  }
+  if (instruction.kind != InstructionKind::kKernel || !instruction.is_static) return 0;
+  std::vector<Shape> inputs, outputs;
+  for (int value : instruction.inputs) inputs.push_back(value < 0 ? Shape() : plan_.values[value].shape);
+  for (int value : instruction.outputs) outputs.push_back(plan_.values[value].shape);
+  const double work = static_cast<double>(EstimateWork(*instruction.node, inputs, outputs));
+  const bool contracts = !instruction.node->op().spec.iteration.dims.empty();
+  return work / (contracts ? kProductsPerUnit : kElementsPerUnit);
+}
+
+double Divider::WorkOfStep() const {
+  double work = 0;
+  for (const Instruction& instruction : plan_.instructions) work += Work(instruction);
+  return work;
+}
+
+std::vector<int64_t> Divider::CutsOf(const Instruction& instruction, Way way) const {
+  std::vector<int64_t> cuts;
+  if (way == Way::kWhole) return cuts;
+  if (way == Way::kInner) {
+    for (int w = 0; w <= workers_; ++w) cuts.push_back(std::min(w, 2));
+    return cuts;
+  }
+  int64_t items = instruction.split_items, width = 1;
+  bool in_lines = true;
+  if (instruction.loop != nullptr) {
+    items = instruction.loop->items();
+    in_lines = way == Way::kColumns;
+  } else if (instruction.product != nullptr) {
+    items = way == Way::kRows ? instruction.product->m : instruction.product->n;
+  } else {
+    in_lines = instruction.node->op().spec.iteration.split != Split::kRows;
+    // A flat range of a matrix is cut where its rows are.
+    const Shape& shape = plan_.values[instruction.outputs[0]].shape;
+    if (instruction.node->op().spec.iteration.split == Split::kFlat && shape.rank() >= 2 && shape.dim(0) > 0 &&
+        shape.num_elements() == items) {
+      width = items / shape.dim(0);
+      items = shape.dim(0);
+    }
+  }
+  // Columns are cut between vectors: a loop writes whole ones, and a product shares no cache line of its rows.
+  const bool vectors = way == Way::kColumns;
+  for (int w = 0; w <= workers_; ++w) {
+    cuts.push_back(vectors || (in_lines && items >= 32 * workers_ / 2) ? EvenCut(items, workers_, w) * width
+                                                                       : items * w / workers_ * width);
+  }
+  return cuts;
+}
+
+std::vector<Divider::Way> Divider::WaysOf(const Instruction& instruction, bool decide_inner) const {
+  if (!instruction.is_static || instruction.kind != InstructionKind::kKernel || instruction.outputs.empty() ||
+      Work(instruction) < kLeastSplit) {
+    return {Way::kWhole};
+  }
+  if (instruction.loop != nullptr) {
+    const LoopProgram& program = *instruction.loop;
+    std::vector<Way> ways;
+    if (program.columns >= 2 * kLanes && program.chunk == 0) ways.push_back(Way::kColumns);
+    if (CanDivideByRows(program)) ways.push_back(Way::kRows);
+    if (ways.empty()) ways.push_back(Way::kWhole);
+    return ways;
+  }
+  if (instruction.product != nullptr) {
+    const ProductCall& p = *instruction.product;
+    std::vector<Way> ways;
+    // Of equals the first is taken: with weights that stay as they are, a step needs no exchange when rows stay apart.
+    const bool rows_first = OwnerOf(plan_.values[instruction.inputs[1]].buffer) == nullptr && p.m >= kManyRows;
+    if (p.m >= 2 && rows_first) ways.push_back(Way::kRows);
+    if (p.n >= 2 * kLanes) ways.push_back(Way::kColumns);
+    if (p.m >= 2 && !rows_first) ways.push_back(Way::kRows);
+    const bool two_parts = decide_inner ? p.k >= kLeastInner && !p.accumulate : p.inner_cut > 0 && !p.accumulate;
+    if (two_parts && plan_.values[instruction.outputs[0]].is_static) ways.push_back(Way::kInner);
+    if (ways.empty()) ways.push_back(Way::kWhole);
+    return ways;
+  }
+  return {instruction.split_items > 1 ? Way::kItems : Way::kWhole};
+}
+
+void Divider::Apply(Instruction* instruction, Way way) const {
+  if (instruction->loop != nullptr && way == Way::kRows && instruction->loop->chunk == 0) {
+    instruction->loop->DivideByRows();
+  }
+  instruction->cuts = CutsOf(*instruction, way);
+  if (instruction->product != nullptr) {
+    instruction->product->split = way == Way::kColumns ? ProductCall::Split::kColumns
+                                  : way == Way::kInner ? ProductCall::Split::kInner
+                                                       : ProductCall::Split::kRows;
+  }
+}
+
+double Divider::Cost(const Instruction& instruction, Way way) {
+  Instruction tried = instruction;
+  if (tried.loop != nullptr) tried.loop = std::make_shared<LoopProgram>(*tried.loop);
+  if (tried.product != nullptr) {
+    tried.product = std::make_shared<ProductCall>(*tried.product);
+    if (way == Way::kInner) tried.product->inner_cut = InnerCut(tried.product->k);
+  }
+  Apply(&tried, way);
+  double share = 1;
+  if (!tried.cuts.empty() && tried.cuts.back() > 0) {
+    int64_t most = 0;
+    for (size_t w = 0; w + 1 < tried.cuts.size(); ++w) most = std::max(most, tried.cuts[w + 1] - tried.cuts[w]);
+    share = static_cast<double>(most) / static_cast<double>(tried.cuts.back());
+  }
+  double missing = 0;
+  const InstructionLayouts layouts = LayoutsOf(plan_, tried, tried.cuts);
+  for (const auto* side : {&layouts.reads, &layouts.writes}) {
+    for (const BufferLayout& use : *side) {
+      const Layout* owner = OwnerOf(use.buffer);
+      if (owner != nullptr) missing += static_cast<double>(use.layout.Missing(*owner));
+    }
+  }
+  if (way == Way::kInner) {
+    // Whoever adds the parts fetches one of them.
+    missing += static_cast<double>(tried.product->m * tried.product->n) / 2 * (workers_ > 1);
+  }
+  return Work(instruction) * share + missing / kCrossingElementsPerUnit;
+}
+
+// Sums over rows are divided by columns: who writes their operands should have them so.
+double Divider::CostForUsers(int index, Way way) {
+  const Instruction& instruction = plan_.instructions[index];
+  if (way != Way::kRows || instruction.outputs.empty()) return 0;
+  const Value& value = plan_.values[instruction.outputs[0]];
+  auto users = summing_users_.find(value.buffer);
+  if (users == summing_users_.end()) return 0;
+  return static_cast<double>(value.shape.num_elements()) / 2 / kCrossingElementsPerUnit;
+}
+
+// Variables that the step updates stay where their rows (of vectors: their elements) are updated.
+void Divider::FindWritten() {
+  written_.assign(plan_.buffers.size(), false);
+  for (const Instruction& instruction : plan_.instructions) {
+    for (int buffer : AccessOfBuffers(plan_, instruction).writes) written_[buffer] = true;
+    if (instruction.loop == nullptr || !instruction.loop->SumsRows()) continue;
+    for (int value : instruction.inputs) summing_users_[plan_.values[value].buffer].push_back(0);
+  }
+  for (const auto& [slot, value] : plan_.variable_values) {
+    const Value& v = plan_.values[value];
+    if (!written_[v.buffer] || v.shape.rank() == 0 || v.dtype != DT_FLOAT) continue;
+    const int64_t n = v.shape.num_elements(), rows = v.shape.rank() == 1 ? n : v.shape.dim(0);
+    if (rows < 32) continue;
+    Layout layout{.kind = Layout::kFlat, .elements = n};
+    for (int w = 0; w <= workers_; ++w) layout.cuts.push_back(EvenCut(rows, workers_, w) * (n / rows));
+    owners_[v.buffer] = std::move(layout);
+  }
+}
+
+void Divider::Run(bool decide_inner) {
+  FindWritten();
+  for (size_t i = 0; i < plan_.instructions.size(); ++i) {
+    Instruction& instruction = plan_.instructions[i];
+    if (!instruction.is_static) continue;
+    Choice best;
+    bool first = true;
+    for (Way way : WaysOf(instruction, decide_inner)) {
+      const double cost = Cost(instruction, way) + CostForUsers(static_cast<int>(i), way);
+      if (first || cost < best.cost - kPaddingGain) best = {way, cost};
+      first = false;
+    }
+    if (decide_inner && instruction.product != nullptr) {
+      instruction.product->inner_cut = best.way == Way::kInner ? InnerCut(instruction.product->k) : 0;
+    }
+    Apply(&instruction, best.way);
+    for (BufferLayout& write : LayoutsOf(plan_, instruction, instruction.cuts).writes) {
+      if (plan_.buffers[write.buffer].kind == BufferKind::kVariable && owners_.contains(write.buffer)) continue;
+      owners_[write.buffer] = std::move(write.layout);
+    }
+  }
+}
+
+// The parts of a product's inner sums as values of their own, added up by whoever reads the product.
+class PartialSums {
+ public:
+  explicit PartialSums(Plan* plan) : plan_(*plan) {}
+
+  void Run() {
+    std::vector<Instruction> result;
+    FindReaders();
+    for (size_t i = 0; i < plan_.instructions.size(); ++i) {
+      Instruction& product = plan_.instructions[i];
+      const bool divided = product.product != nullptr && product.product->split == ProductCall::Split::kInner;
+      if (!divided) continue;
+      product.product->partial = true;
+      if (!AddUpInReaders(product)) sums_.push_back({static_cast<int>(i), AddUpAtOnce(&product)});
+    }
+    if (sums_.empty()) return;
+    size_t next = 0;
+    InsertAfter([&](int i) -> Instruction* {
+      if (next == sums_.size() || sums_[next].first != i) return nullptr;
+      return &sums_[next++].second;
+    });
+  }
+
+ private:
+  void FindReaders() {
+    for (size_t i = 0; i < plan_.instructions.size(); ++i) {
+      for (int buffer : AccessOfBuffers(plan_, plan_.instructions[i]).reads) {
+        readers_[buffer].push_back(static_cast<int>(i));
+      }
+    }
+    uses_ = CountReaders(plan_);
+  }
+  int NewPart(const Value& like) {
+    plan_.buffers.push_back({.kind = BufferKind::kArena, .bytes = plan_.buffers[like.buffer].bytes});
+    plan_.values.push_back(
+        {.dtype = like.dtype, .shape = like.shape, .buffer = static_cast<int>(plan_.buffers.size()) - 1});
+    return static_cast<int>(plan_.values.size()) - 1;
+  }
+  // Where the operand of `buffer` is in a loop, if it is a matrix there; -1 otherwise.
+  int MatrixOperand(const Instruction& loop, int buffer) const {
+    for (size_t k = 0; k < loop.inputs.size(); ++k) {
+      if (plan_.values[loop.inputs[k]].buffer != buffer) continue;
+      return loop.loop->level(loop.loop->inputs[k]) == LaneLevel::kMatrix ? static_cast<int>(k) : -1;
+    }
+    return -1;
+  }
+  bool AddUpInReaders(Instruction& product) {
+    const int buffer = plan_.values[product.outputs[0]].buffer;
+    const std::vector<int>& readers = readers_[buffer];
+    if (static_cast<int>(readers.size()) != uses_[buffer]) return false;
+    for (int i : readers) {
+      const Instruction& reader = plan_.instructions[i];
+      if (reader.loop == nullptr || MatrixOperand(reader, buffer) < 0) return false;
+    }
+    const int part = NewPart(plan_.values[product.outputs[0]]);
+    product.outputs.push_back(part);
+    for (int i : readers) {
+      Instruction& reader = plan_.instructions[i];
+      LoopProgram& program = *reader.loop;
+      const int first = program.inputs[MatrixOperand(reader, buffer)];
+      const int second = program.AddInput(LaneLevel::kMatrix);
+      reader.inputs.push_back(part);
+      const int sum = static_cast<int>(program.registers.size());
+      program.registers.push_back({.level = LaneLevel::kMatrix});
+      for (LoopProgram::Step& step : program.steps) std::replace(step.x.begin(), step.x.end(), first, sum);
+      for (LoopProgram::Result& r : program.results) r.reg = r.reg == first ? sum : r.reg;
+      program.steps.insert(program.steps.begin(), {.op = LaneOp::kAdd, .x = {first, second, -1}, .y = sum});
+    }
+    return true;
+  }
+  // An instruction that adds the parts up.
+  Instruction AddUpAtOnce(Instruction* product) {
+    const int whole = product->outputs[0];
+    const Value value = plan_.values[whole];
+    product->outputs = {NewPart(value), NewPart(value)};
+    auto program = std::make_shared<LoopProgram>();
+    program->rows = value.shape.dim(0);
+    program->columns = value.shape.dim(1);
+    const LaneLevel level = program->rows > 1 ? LaneLevel::kMatrix : LaneLevel::kRow;
+    if (program->rows > 1) program->DivideByRows();
+    const int a = program->AddInput(level), b = program->AddInput(level);
+    program->results.push_back({.reg = program->AddStep(LaneOp::kAdd, {a, b, -1})});
+    Instruction sum{.kind = InstructionKind::kKernel, .node = product->node};
+    sum.inputs = product->outputs;
+    sum.outputs = {whole};
+    sum.guard = product->guard;
+    sum.loop = std::move(program);
+    const int64_t items = sum.loop->items();
+    for (int w = 0; w <= plan_.workers; ++w) {
+      sum.cuts.push_back(sum.loop->chunk > 0 ? items * w / plan_.workers : EvenCut(items, plan_.workers, w));
+    }
+    return sum;
+  }
+  void InsertAfter(const std::function<Instruction*(int)>& what) {
+    std::vector<Instruction> result;
+    std::vector<int> moved;
+    for (size_t i = 0; i < plan_.instructions.size(); ++i) {
+      moved.push_back(static_cast<int>(result.size()));
+      result.push_back(std::move(plan_.instructions[i]));
+      if (Instruction* more = what(static_cast<int>(i))) result.push_back(std::move(*more));
+    }
+    moved.push_back(static_cast<int>(result.size()));
+    for (Instruction& instruction : result) {
+      if (instruction.target >= 0) instruction.target = moved[instruction.target];
+    }
+    for (auto& [first, last] : plan_.loops) {
+      first = moved[first];
+      last = moved[last];
+    }
+    plan_.instructions = std::move(result);
+  }
+
+  Plan& plan_;
+  absl::flat_hash_map<int, std::vector<int>> readers_;  // by buffer
+  std::vector<int> uses_;
+  std::vector<std::pair<int, Instruction>> sums_;
+};
+
+}  // namespace
+
+void Partition(Plan* plan) {
+  const int workers = plan->workers;
+  plan->workers = 1;
+  Divider two(plan, 2);
+  const double work = two.WorkOfStep();
+  plan->work_ns = static_cast<int64_t>(work);
+  if (work < kLeastWork) return;
+  // In two parts, always: what is decided here for the inner sums holds for any number of workers.
+  two.Run(/*decide_inner=*/true);
+  if (workers > 2) Divider(plan, workers).Run(/*decide_inner=*/false);
+  plan->workers = workers;
+  if (workers > 1) {
+    PartialSums(plan).Run();
+    return;
+  }
+  for (Instruction& instruction : plan->instructions) {
+    instruction.cuts.clear();
+    if (instruction.product != nullptr && instruction.product->split == ProductCall::Split::kInner) {
+      instruction.product->split = ProductCall::Split::kRows;
+    }
+  }
+}
+
+}  // namespace staticflow

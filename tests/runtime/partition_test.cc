@@ -1,0 +1,129 @@
+// partition: workers never meet between barriers, any number of them gives the same bits, and every pass can be left
+// out.
+#include "absl/strings/match.h"
+#include "gtest/gtest.h"
+#include "tests/runtime/perceptron.h"
+#include "tests/runtime/plan_runner.h"
+#include "tests/runtime/worker_access.h"
+
+namespace staticflow {
+namespace {
+
+std::vector<PerceptronSpec> Networks() {
+  return {
+      {.widths = {20, 100, 10}},
+      {.widths = {784, 100, 100, 10}},
+      {.widths = {784, 100, 100, 10}, .batch_norm = true},
+      {.widths = {300, 160, 33, 10}, .batch = 96, .batch_norm = true, .activation = "tanh", .optimizer = "adam"},
+      {.widths = {130, 257, 64, 12}, .batch = 37, .activation = "sigmoid", .optimizer = "momentum"},
+      {.widths = {64, 40, 300, 17}, .batch = 200, .batch_norm = true, .optimizer = "momentum"},
+      {.widths = {48, 48, 48, 48, 48, 10}, .batch = 256, .optimizer = "adam"},
+      {.widths = {100, 300, 10}, .batch = 1},
+      {.widths = {2500, 60, 10}, .batch = 20},
+      {.widths = {12, 50, 50, 10}, .batch = 1500, .batch_norm = true, .activation = "tanh"},
+      {.widths = {30, 40, 10}, .batch = 2600, .batch_norm = true, .optimizer = "momentum"},
+      {.widths = {30, 40, 10}, .batch = 1100, .optimizer = "adam"},
+  };
+}
+
+class PartitionTest : public ::testing::TestWithParam<PerceptronSpec> {
+ protected:
+  void SetUp() override {
+    BuildPerceptron(GetParam(), &t_);
+    ASSERT_TRUE(t_.graph.status().ok()) << t_.graph.status();
+  }
+  TestGraph t_;
+};
+
+TEST_P(PartitionTest, WorkersNeverMeetBetweenBarriers) {
+  for (int workers : {2, 3, 4}) {
+    for (absl::string_view passes : {"", "-fuse_loops", "-fuse_product", "-product"}) {
+      absl::StatusOr<Planned> planned = MakePlan(t_, {.passes = std::string(passes), .workers = workers});
+      ASSERT_TRUE(planned.ok()) << planned.status();
+      RaceFinder finder(*planned->plan);
+      for (const std::string& problem : finder.Run()) {
+        ADD_FAILURE() << workers << " workers, passes '" << passes << "': " << problem << "\n"
+                      << planned->plan->ToString();
+      }
+      EXPECT_EQ(finder.shared_lines(), 0) << workers << " workers write the same cache lines of padded rows";
+    }
+  }
+}
+
+TEST_P(PartitionTest, AnyNumberOfWorkersGivesTheSameBits) {
+  const Outcome one = RunPlanned(t_, {.steps = 5});
+  ASSERT_TRUE(one.status.ok()) << one.status;
+  EXPECT_TRUE(std::isfinite(one.fetches[0].scalar<float>()));
+  for (int workers : {2, 3, 4}) {
+    const Outcome several = RunPlanned(t_, {.workers = workers, .steps = 5});
+    EXPECT_EQ(Difference(one, several), 0) << workers << " workers: " << several.status << "\n" << several.text;
+  }
+}
+
+TEST_P(PartitionTest, EveryPassCanBeLeftOut) {
+  const Outcome none = RunPlanned(t_, {.passes = "-all", .steps = 5});
+  EXPECT_LT(Difference(none, RunPlanned(t_, {.steps = 5})), 1e-4);
+  for (const Pass& pass : AllPasses()) {
+    const std::string passes = absl::StrCat("-", pass.name);
+    const Outcome without = RunPlanned(t_, {.passes = passes, .steps = 5});
+    EXPECT_LT(Difference(none, without), 1e-4) << passes << ": " << without.status;
+    EXPECT_EQ(Difference(without, RunPlanned(t_, {.passes = passes, .workers = 2, .steps = 5})), 0) << passes;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Networks, PartitionTest, ::testing::ValuesIn(Networks()),
+                         [](const auto& info) { return NameOf(info.param); });
+
+TEST(PartitionTest, SmallStepsStayOnOneThread) {
+  TestGraph t;
+  t.Fetch(Exp(t.Random({4, 20}, 1)));
+  absl::StatusOr<Planned> planned = MakePlan(t, {.workers = 4});
+  ASSERT_TRUE(planned.ok());
+  EXPECT_EQ(planned->plan->workers, 1);
+}
+
+// Products that no loop follows: the parts of their inner sums are added up by an instruction of its own. The depths
+// lie on both sides of what a product adds up in one block.
+TEST(PartitionTest, ProductsInParts) {
+  int in_parts = 0;
+  for (auto [m, k, n, l] : std::vector<std::array<int64_t, 4>>{
+           {60, 784, 100, 50}, {8, 4500, 64, 64}, {1, 5000, 64, 32}, {3, 2100, 40, 500}, {256, 512, 20, 512}}) {
+    TestGraph t;
+    t.Fetch(MatMul(MatMul(t.Random({m, k}, 1), t.Random({k, n}, 2)), t.Random({n, l}, 3)));
+    t.Fetch(MatMul(t.Random({k, m}, 5), t.Random({k, n}, 6), {.transpose_a = true}));
+    t.Fetch(Relu(MatMul(t.Random({m, k}, 7), t.Random({k, l}, 8))));
+    const Outcome one = RunPlanned(t, {});
+    EXPECT_LT(Difference(one, RunPlanned(t, {.passes = "-all"})), 1e-5) << one.status;
+    for (int workers : {2, 3, 4}) {
+      absl::StatusOr<Planned> planned = MakePlan(t, {.workers = workers});
+      ASSERT_TRUE(planned.ok()) << planned.status();
+      const std::string text = planned->plan->ToString();
+      for (const std::string& problem : FindRaces(*planned->plan)) ADD_FAILURE() << problem << "\n" << text;
+      EXPECT_EQ(Difference(one, RunPlanned(t, {.workers = workers})), 0) << text;
+      in_parts += absl::StrContains(text, " apart]");
+    }
+  }
+  EXPECT_GT(in_parts, 0);
+}
+
+// The checker itself must be able to fail.
+TEST(PartitionTest, AMissingBarrierIsFound) {
+  TestGraph t;
+  BuildPerceptron({.widths = {784, 100, 100, 10}, .batch_norm = true}, &t);
+  absl::StatusOr<Planned> planned = MakePlan(t, {.workers = 2});
+  ASSERT_TRUE(planned.ok()) << planned.status();
+  Plan& plan = *planned->plan;
+  ASSERT_EQ(plan.workers, 2);
+  int needed = 0, barriers = 0;
+  for (Instruction& in : plan.instructions) {
+    if (!in.barrier) continue;
+    ++barriers;
+    in.barrier = false;
+    needed += !FindRaces(plan).empty();
+    in.barrier = true;
+  }
+  EXPECT_EQ(needed, barriers) << plan.ToString();
+}
+
+}  // namespace
+}  // namespace staticflow
