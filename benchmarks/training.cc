@@ -1,250 +1,111 @@
-// Times training on the workloads that the project compares itself by, in this process, speaking the line protocol of
-// the comparison's driver.
+// Times training steps and small calls in this process, speaking the line protocol of the comparison with other
+// frameworks (tools/bench_peers.sh). Workloads: benchmarks/training/networks.h and workload.h; protocol: windows.h.
 //
-//   training --workload W2 --threads 2 --seconds 2 --data RAW          five windows, one JSON line
-//   training --workload W2 --threads 2 --seconds 2 --data RAW --serve  a window per 'w' on standard input, until 'q'
+//   training --workload W2 --threads 2 --data RAW            five windows of two seconds, one JSON line
+//   training --workload W2 --threads 2 --data RAW --serve    a window per 'w' on standard input, until 'q'
+//   training --workload W2 --data RAW --profile              where a step spends its time, by instruction
+//   training --widths=784,160,160,160,10 --batch=96 --activation=tanh --optimizer=adam --learning_rate=0.001 --data RAW
+//   training --workload W2 --data RAW --passes=-partition    with some rewrites of the plan switched off
 //
-// W1: 784-100-100-100-10 with ReLU and biases, batches of 60, softmax cross-entropy, gradient descent 0.01.
-// W2: W1 with batch normalization before each ReLU, moving averages updated in the step, no hidden biases.
-//
-// --data (or the environment variable PEER_RAW) is a folder of raw arrays, the same for all frameworks: x.f32 and
-// tx.f32 (images of 784 floats), y.i64 and ty.i64 (classes), W1.f32 (initial weights of all layers in order). Each step
-// is fed with slices of the arrays, as they lie in memory.
-#include <sys/resource.h>
+// --threads N gives the session N threads and the process N processors. --data is a folder of raw arrays, the same for
+// all frameworks, as tools/peers/raw_data.py makes it; by default $PEER_RAW.
+#include <sched.h>
 
-#include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <iostream>
 #include <string>
 #include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
+#include "absl/flags/usage.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "staticflow.h"
+#include "absl/strings/str_split.h"
+#include "benchmarks/training/windows.h"
+#include "graph/status.h"
 
-ABSL_FLAG(std::string, workload, "W2", "W1 or W2");
-ABSL_FLAG(int, threads, 1, "threads of the session");
+ABSL_FLAG(std::string, workload, "W2", "W1 to W5, W6b1, W6b1000, W7chain, W7wide or W7one");
+ABSL_FLAG(std::string, widths, "", "instead of a workload: a perceptron's widths from 784 to 10, as 784,100,10");
+ABSL_FLAG(int64_t, batch, 60, "with --widths: images per step");
+ABSL_FLAG(std::string, activation, "relu", "with --widths: relu, sigmoid or tanh");
+ABSL_FLAG(bool, batch_norm, true, "with --widths: batch normalization before each activation");
+ABSL_FLAG(std::string, optimizer, "sgd", "with --widths: sgd, momentum or adam");
+ABSL_FLAG(double, learning_rate, 0.01, "with --widths");
+ABSL_FLAG(int, threads, 1, "threads of the session, and processors of the process");
 ABSL_FLAG(double, seconds, 2.0, "least length of a timed window");
 ABSL_FLAG(int, windows, 5, "windows without --serve");
 ABSL_FLAG(bool, serve, false, "run a window for each 'w' on standard input");
+ABSL_FLAG(int, accsteps, -1, "steps before the accuracy is taken; -1: 1000, W4 100");
 ABSL_FLAG(std::string, data, "", "folder of the raw arrays; default: $PEER_RAW");
-ABSL_FLAG(bool, profile, false, "print where one step spends its time, by op type, then end");
+ABSL_FLAG(std::string, passes, "", "rewrites of the plan that are off, as -fuse_loops,-partition: runtime/pass.h");
+ABSL_FLAG(bool, profile, false, "print where a call spends its time, by instruction, then end");
 
-namespace sf = staticflow;
-
+namespace staticflow::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-constexpr int64_t kPixels = 784, kClasses = 10, kBatch = 60;
-constexpr int kAccuracySteps = 1000;
-
-double SecondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-template <typename T>
-absl::StatusOr<std::vector<T>> ReadArray(const std::string& path) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file) return absl::NotFoundError(absl::StrCat("cannot open ", path));
-  const int64_t bytes = file.tellg();
-  std::vector<T> values(bytes / sizeof(T));
-  file.seekg(0);
-  file.read(reinterpret_cast<char*>(values.data()), bytes);
-  if (!file) return absl::DataLossError(absl::StrCat("cannot read ", path));
-  return values;
-}
-
-std::vector<float> OneHot(const std::vector<int64_t>& classes) {
-  std::vector<float> rows(classes.size() * kClasses, 0.0f);
-  for (size_t i = 0; i < classes.size(); ++i) rows[i * kClasses + std::clamp<int64_t>(classes[i], 0, kClasses - 1)] = 1;
-  return rows;
-}
-
-struct Data {
-  std::vector<float> images, labels, test_images, test_labels, weights;
-  double seconds = 0;
-
-  int64_t size() const { return static_cast<int64_t>(images.size()) / kPixels; }
-  int64_t test_size() const { return static_cast<int64_t>(test_images.size()) / kPixels; }
-  double megabytes() const {
-    return 4e-6 * static_cast<double>(images.size() + labels.size() + test_images.size() + test_labels.size());
+// Leaves the process the first `count` of the processors that it has.
+void UseProcessors(int count) {
+  cpu_set_t all, some;
+  if (sched_getaffinity(0, sizeof(all), &all) != 0) return;
+  CPU_ZERO(&some);
+  for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&some) < count; ++cpu) {
+    if (CPU_ISSET(cpu, &all)) CPU_SET(cpu, &some);
   }
-};
-
-absl::StatusOr<Data> LoadData(const std::string& folder) {
-  const Clock::time_point start = Clock::now();
-  Data data;
-  SF_ASSIGN_OR_RETURN(data.images, ReadArray<float>(folder + "/x.f32"));
-  SF_ASSIGN_OR_RETURN(data.test_images, ReadArray<float>(folder + "/tx.f32"));
-  SF_ASSIGN_OR_RETURN(std::vector<int64_t> classes, ReadArray<int64_t>(folder + "/y.i64"));
-  SF_ASSIGN_OR_RETURN(std::vector<int64_t> test_classes, ReadArray<int64_t>(folder + "/ty.i64"));
-  SF_ASSIGN_OR_RETURN(data.weights, ReadArray<float>(folder + "/W1.f32"));
-  data.labels = OneHot(classes);
-  data.test_labels = OneHot(test_classes);
-  data.seconds = SecondsSince(start);
-  return data;
+  sched_setaffinity(0, sizeof(some), &some);
 }
 
-// The network of a workload, ready to step.
-struct Trainer {
-  sf::Graph graph;
-  sf::Output x, labels, is_training, accuracy;
-  sf::Operation train;
-  std::unique_ptr<sf::Session> session;
-  sf::Step step, evaluate;
-};
-
-absl::Status BuildTrainer(const Data& data, bool batch_norm, int threads, Trainer* t) {
-  sf::Graph& g = t->graph;
-  t->x = sf::Placeholder(g, {.dtype = sf::DT_FLOAT, .shape = {-1, kPixels}, .name = "x"});
-  t->labels = sf::Placeholder(g, {.dtype = sf::DT_FLOAT, .shape = {-1, kClasses}, .name = "labels"});
-  t->is_training = sf::PlaceholderWithDefault(g, sf::Tensor(false), {.name = "is_training"});
-  const std::vector<int64_t> widths = {kPixels, 100, 100, 100, kClasses};
-  const float* weights = data.weights.data();
-  sf::Output h = t->x;
-  for (size_t i = 0; i + 1 < widths.size(); ++i) {
-    const sf::Shape shape = {widths[i], widths[i + 1]};
-    const sf::Tensor initial = sf::Tensor::Borrow<float>(shape, weights);
-    weights += shape.num_elements();
-    sf::Variable w = sf::NewVariable(g, initial, {.name = "weights"});
-    const bool last = i + 2 == widths.size();
-    h = sf::MatMul(h, w.snapshot);
-    if (batch_norm && !last) {
-      h = sf::layers::BatchNormalization(g, h, {.training = t->is_training});
-    } else {
-      h = h + sf::NewVariable(g, sf::Zeros(g, sf::DT_FLOAT, {widths[i + 1]}), {.name = "biases"}).snapshot;
+absl::StatusOr<NetworkSpec> SpecFromFlags() {
+  NetworkSpec spec;
+  spec.widths.clear();
+  for (absl::string_view text : absl::StrSplit(absl::GetFlag(FLAGS_widths), ',')) {
+    int64_t width;
+    if (!absl::SimpleAtoi(text, &width)) {
+      return absl::InvalidArgumentError(absl::StrCat("--widths: '", text, "' is no number"));
     }
-    if (!last) h = sf::Relu(h);
+    spec.widths.push_back(width);
   }
-  sf::Output loss = sf::Mean(sf::SoftmaxCrossEntropyWithLogits(h, t->labels));
-  t->accuracy = sf::Mean(sf::Cast(sf::Equal(sf::ArgMax(h, 1), sf::ArgMax(t->labels, 1)), sf::DT_FLOAT));
-  {
-    sf::ControlDependencies after(g, g.collection(sf::kUpdateOps));
-    t->train = sf::train::GradientDescent(g, {.learning_rate = 0.01}).Minimize(loss);
-  }
-  t->session = std::make_unique<sf::Session>(g, sf::SessionOptions{.threads = threads});
-  SF_RETURN_IF_ERROR(t->session->Initialize());
-  const std::vector<sf::Output> feeds = {t->x, t->labels, t->is_training};
-  SF_ASSIGN_OR_RETURN(t->step, t->session->Prepare({.feeds = feeds, .targets = {t->train}}));
-  SF_ASSIGN_OR_RETURN(t->evaluate, t->session->Prepare({.feeds = feeds, .fetches = {t->accuracy}}));
-  return absl::OkStatus();
+  spec.batch = absl::GetFlag(FLAGS_batch);
+  spec.activation = absl::GetFlag(FLAGS_activation);
+  spec.batch_norm = absl::GetFlag(FLAGS_batch_norm);
+  spec.optimizer = absl::GetFlag(FLAGS_optimizer);
+  spec.learning_rate = absl::GetFlag(FLAGS_learning_rate);
+  return spec;
 }
 
-// Steps through the data in order, again and again.
-class Loop {
- public:
-  Loop(const Data& data, const Trainer& trainer)
-      : data_(data), trainer_(trainer), end_(data.size() / kBatch * kBatch), training_(true) {}
-
-  absl::Status Step(const sf::RunOptions& options = {}) {
-    const sf::Tensor x = sf::Tensor::Borrow<float>({kBatch, kPixels}, &data_.images[next_ * kPixels]);
-    const sf::Tensor y = sf::Tensor::Borrow<float>({kBatch, kClasses}, &data_.labels[next_ * kClasses]);
-    next_ = next_ + kBatch >= end_ ? 0 : next_ + kBatch;
-    return trainer_.step.Run({x, y, training_}, options).status();
-  }
-
-  absl::StatusOr<double> Accuracy() const {
-    const sf::Tensor x = sf::Tensor::Borrow<float>({data_.test_size(), kPixels}, data_.test_images.data());
-    const sf::Tensor y = sf::Tensor::Borrow<float>({data_.test_size(), kClasses}, data_.test_labels.data());
-    SF_ASSIGN_OR_RETURN(std::vector<sf::Tensor> out, trainer_.evaluate.Run({x, y, false}));
-    return double{out[0].scalar<float>()};
-  }
-
-  // Steps per second over at least `seconds`.
-  absl::StatusOr<double> Window(double seconds) {
-    constexpr int kChunk = 50;
-    const Clock::time_point start = Clock::now();
-    for (int64_t steps = kChunk;; steps += kChunk) {
-      for (int i = 0; i < kChunk; ++i) SF_RETURN_IF_ERROR(Step());
-      const double elapsed = SecondsSince(start);
-      if (elapsed >= seconds) return static_cast<double>(steps) / elapsed;
-    }
-  }
-
- private:
-  const Data& data_;
-  const Trainer& trainer_;
-  const int64_t end_;
-  const sf::Tensor training_;
-  int64_t next_ = 0;
-};
-
-double PeakMegabytes() {
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
+absl::StatusOr<std::unique_ptr<Workload>> WorkloadFromFlags(const WorkloadOptions& options) {
+  if (absl::GetFlag(FLAGS_widths).empty()) return MakeWorkload(absl::GetFlag(FLAGS_workload), options);
+  SF_ASSIGN_OR_RETURN(const NetworkSpec spec, SpecFromFlags());
+  return MakeTraining(spec, options);
 }
 
-void PrintLine(const std::string& line) {
-  std::cout << line << std::endl;  // flushed: the driver waits for it
-}
-
-absl::Status Run(Clock::time_point start) {
-  const std::string workload = absl::GetFlag(FLAGS_workload);
-  const int threads = absl::GetFlag(FLAGS_threads);
-  if (workload != "W1" && workload != "W2") {
-    return absl::InvalidArgumentError(absl::StrCat("--workload=", workload, ", expected W1 or W2"));
-  }
-  if (threads < 1) return absl::InvalidArgumentError("--threads must be at least 1");
-  std::string folder = absl::GetFlag(FLAGS_data);
-  if (folder.empty() && std::getenv("PEER_RAW") != nullptr) folder = std::getenv("PEER_RAW");
-  if (folder.empty()) return absl::InvalidArgumentError("give --data=DIR or set PEER_RAW");
-  SF_ASSIGN_OR_RETURN(const Data data, LoadData(folder));
-  Trainer trainer;
-  SF_RETURN_IF_ERROR(BuildTrainer(data, workload == "W2", threads, &trainer));
-  Loop loop(data, trainer);
-  SF_RETURN_IF_ERROR(loop.Step());
-  const double to_first_step = SecondsSince(start);
-  for (int i = 1; i < kAccuracySteps; ++i) SF_RETURN_IF_ERROR(loop.Step());
-  SF_ASSIGN_OR_RETURN(const double accuracy, loop.Accuracy());
-  if (absl::GetFlag(FLAGS_profile)) {
-    sf::StepProfile profile;
-    SF_RETURN_IF_ERROR(loop.Step({.profile = &profile}));
-    PrintLine(profile.Summary());
-    return absl::OkStatus();
-  }
-  SF_RETURN_IF_ERROR(loop.Window(1.0).status());
-  const std::string base = absl::StrFormat(
-      R"("framework": "staticflow", "variant": "default", "workload": "%s", "threads": %d, "to_first_step_s": %.3f, )"
-      R"("data_s": %.3f, "data_mb": %.1f, "acc_after_%d": %.4f)",
-      workload, threads, to_first_step, data.seconds, data.megabytes(), kAccuracySteps, accuracy);
-  const double seconds = absl::GetFlag(FLAGS_seconds);
-  std::vector<double> rates;
-  if (absl::GetFlag(FLAGS_serve)) {
-    PrintLine(absl::StrCat("{", base, ", \"ready\": true}"));
-    for (std::string line; std::getline(std::cin, line) && line == "w";) {
-      SF_ASSIGN_OR_RETURN(const double rate, loop.Window(seconds));
-      rates.push_back(rate);
-      PrintLine(absl::StrFormat("{\"steps_per_s\": %.2f}", rate));
-    }
-  } else {
-    for (int i = 0; i < absl::GetFlag(FLAGS_windows); ++i) {
-      SF_ASSIGN_OR_RETURN(const double rate, loop.Window(seconds));
-      rates.push_back(rate);
-    }
-  }
-  std::string line = absl::StrCat("{", base);
-  if (!rates.empty()) {
-    std::sort(rates.begin(), rates.end());
-    const size_t n = rates.size();
-    const double median = n % 2 == 1 ? rates[n / 2] : (rates[n / 2 - 1] + rates[n / 2]) / 2;
-    absl::StrAppendFormat(&line, ", \"steps_per_s\": %.2f, \"min\": %.2f, \"max\": %.2f, \"windows\": %d", median,
-                          rates.front(), rates.back(), static_cast<int>(n));
-  }
-  PrintLine(absl::StrFormat("%s, \"peak_rss_mb\": %.1f}", line, PeakMegabytes()));
-  return absl::OkStatus();
+absl::Status Main(std::chrono::steady_clock::time_point start) {
+  WindowOptions windows{.workload = absl::GetFlag(FLAGS_workload),
+                        .threads = absl::GetFlag(FLAGS_threads),
+                        .seconds = absl::GetFlag(FLAGS_seconds),
+                        .windows = absl::GetFlag(FLAGS_windows),
+                        .serve = absl::GetFlag(FLAGS_serve),
+                        .accuracy_steps = absl::GetFlag(FLAGS_accsteps),
+                        .start = start};
+  if (!absl::GetFlag(FLAGS_widths).empty()) windows.workload = absl::GetFlag(FLAGS_widths);
+  if (windows.threads < 1) return absl::InvalidArgumentError("--threads must be at least 1");
+  UseProcessors(windows.threads);
+  WorkloadOptions options{.session = {.threads = windows.threads, .passes = absl::GetFlag(FLAGS_passes)},
+                          .data = absl::GetFlag(FLAGS_data)};
+  if (const char* raw = std::getenv("PEER_RAW"); options.data.empty() && raw != nullptr) options.data = raw;
+  SF_ASSIGN_OR_RETURN(const std::unique_ptr<Workload> workload, WorkloadFromFlags(options));
+  return absl::GetFlag(FLAGS_profile) ? PrintProfile(*workload) : RunWindows(*workload, windows);
 }
 
 }  // namespace
+}  // namespace staticflow::bench
 
 int main(int argc, char** argv) {
-  const Clock::time_point start = Clock::now();
+  const auto start = std::chrono::steady_clock::now();
+  absl::SetProgramUsageMessage("times training steps and small calls; see the head of benchmarks/training.cc");
   absl::ParseCommandLine(argc, argv);
-  const absl::Status status = Run(start);
+  const absl::Status status = staticflow::bench::Main(start);
   if (status.ok()) return 0;
   std::cerr << "training: " << status.message() << "\n";
   return 1;

@@ -1,0 +1,77 @@
+#include "runtime/session.h"
+
+#include <benchmark/benchmark.h>
+
+#include <vector>
+
+#include "benchmarks/kernels/kernels.h"
+#include "graph/graph.h"
+#include "ops/array.h"
+#include "ops/control_flow.h"
+#include "ops/math.h"
+#include "ops/state.h"
+
+namespace staticflow::bench {
+namespace {
+
+Output ScalarPlaceholder(Graph& g) { return Placeholder(g, {.dtype = DT_FLOAT, .shape = Shape{}}); }
+
+// Times a step that takes `feeds` and fetches `fetch` (or runs `target`).
+void TimeStep(benchmark::State& state, Graph& g, const std::vector<Output>& feeds, const std::vector<Tensor>& values,
+              const std::vector<Output>& fetches, const std::vector<Operation>& targets = {}) {
+  Session session(g, {.threads = 1});
+  absl::Status status = session.Initialize();
+  absl::StatusOr<Step> step = session.Prepare({.feeds = feeds, .fetches = fetches, .targets = targets});
+  if (status.ok()) status = step.status();
+  if (!status.ok()) return state.SkipWithError(std::string(status.message()).c_str());
+  for (auto _ : state) {
+    const auto out = step->Run(values);
+    if (!out.ok()) return state.SkipWithError(std::string(out.status().message()).c_str());
+  }
+}
+
+// state.range(0) additions, each of the one before.
+void AddChain(benchmark::State& state) {
+  Graph g;
+  const Output x = ScalarPlaceholder(g), c = ScalarPlaceholder(g);
+  Output h = x;
+  for (int i = 0; i < state.range(0); ++i) h = h + c;
+  TimeStep(state, g, {x, c}, {1.0f, 1.0f}, {h});
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+
+void OneAddByRun(benchmark::State& state) {
+  Graph g;
+  const Output x = ScalarPlaceholder(g), y = x + 1.0f;
+  Session session(g, {.threads = 1});
+  for (auto _ : state) {
+    const auto out = session.Run({{x, 1.0f}}, y);
+    if (!out.ok()) return state.SkipWithError(std::string(out.status().message()).c_str());
+  }
+}
+
+void Counter(benchmark::State& state) {
+  Graph g;
+  const Variable count = NewVariable(g, Tensor(0.0f));
+  TimeStep(state, g, {}, {}, {}, {AssignAdd(count.ref(), 1.0f)});
+}
+
+void OneCond(benchmark::State& state) {
+  Graph g;
+  const Output x = ScalarPlaceholder(g);
+  const Output positive = Placeholder(g, {.dtype = DT_BOOL, .shape = Shape{}});
+  const Output y = Cond(
+      positive, [&] { return x + 1.0f; }, [&] { return x * 2.0f; });
+  TimeStep(state, g, {x, positive}, {1.0f, true}, {y});
+}
+
+}  // namespace
+
+void RegisterSessionBenchmarks() {
+  benchmark::RegisterBenchmark("Session/add_chain", AddChain)->Arg(0)->Arg(1)->Arg(10)->Arg(100)->Arg(1000);
+  benchmark::RegisterBenchmark("Session/one_add_by_run", OneAddByRun);
+  benchmark::RegisterBenchmark("Session/variable_plus_one", Counter);
+  benchmark::RegisterBenchmark("Session/cond", OneCond);
+}
+
+}  // namespace staticflow::bench
