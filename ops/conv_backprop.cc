@@ -1,7 +1,9 @@
 // The gradients of Conv2D and Conv3D by their inputs and filters, and Conv2DTranspose. All three functions are linear
 // in two operands, so each one's gradients are the other two.
 #include "ops/conv.h"
+#include "ops/conv_lanes.h"
 #include "ops/conv_nodes.h"
+#include "runtime/parts.h"
 
 namespace staticflow {
 namespace {
@@ -79,9 +81,24 @@ struct RunBackpropFilter {
   absl::Status operator()(KernelContext& c, const WindowRule& rule) const {
     SF_ASSIGN_OR_RETURN(const ConvShape s, MakeConvShape(rule, *c.input(0).shape, *c.output(0).shape));
     SF_RETURN_IF_ERROR(CheckConvOutput(rule, s, *c.input(2).shape));
+    if constexpr (std::is_same_v<T, float>) {
+      for (int64_t part = c.range().begin; c.num_outputs() == 2 && part < c.range().end; ++part) {
+        const int i = static_cast<int>(part);
+        SF_RETURN_IF_ERROR(ConvBackpropFilterPart(c, s, c.in<T>(0), c.in<T>(2), i, c.out<T>(i)));
+      }
+    }
+    if (c.num_outputs() == 2) return absl::OkStatus();
     return ConvBackpropFilter(c, s, c.in<T>(0), c.in<T>(2), c.out<T>(0), c.range());
   }
 };
+
+// The sum over pictures is one over two halves of them where the lanes take it.
+bool FilterSumsInParts(const Node& node, absl::Span<const Shape> inputs, const Shape& filter) {
+  WindowRule rule;
+  if (node.output_dtype(0) != DT_FLOAT || !ReadWindowRule(node, &rule).ok()) return false;
+  const absl::StatusOr<ConvShape> s = MakeConvShape(rule, inputs[0], filter);
+  return s.ok() && s->batch >= 2 && ConvBackpropFilterFitsLanes(*s);
+}
 absl::StatusOr<Kernel> BackpropFilterKernel(const KernelSetup& setup) {
   return MakeConvKernel<float, double, Half, BFloat16>(setup, setup.input_dtype(0), RunBackpropFilter());
 }
@@ -142,6 +159,8 @@ const OpRegistrar conv_3d_backprop_filter(BackpropFilterOp(
     BackpropOp("Conv3DBackpropFilterV2", {"input: T", "filter_sizes: int32", "out_backprop: T"},
                Conv3DAttrs("T: {half, bfloat16, float, double}"), "The gradient of Conv3D by its filter."),
     "n,,ndhw->qrsck", BackpropFilterGradient<true>));
+const PartsRegistrar conv_2d_filter_parts("Conv2DBackpropFilter", FilterSumsInParts);
+const PartsRegistrar conv_3d_filter_parts("Conv3DBackpropFilterV2", FilterSumsInParts);
 
 template <typename Options>
 Output BuildBackpropInput(absl::string_view type, absl::string_view fallback, absl::string_view sizes_name,

@@ -33,6 +33,10 @@ absl::Status ConvBackpropInputLanes(KernelContext& c, const ConvShape& s, const 
 // Output channels [channels) of df.
 absl::Status ConvBackpropFilterLanes(KernelContext& c, const ConvShape& s, const float* x, const float* dy, float* df,
                                      IndexRange channels);
+// The sum over the first (part 0) or the second half of the pictures alone; the sum of both is the gradient, bit for
+// bit.
+absl::Status ConvBackpropFilterPart(KernelContext& c, const ConvShape& s, const float* x, const float* dy, int part,
+                                    float* df);
 
 // The windows of one dimension that have tap `t` within the picture: [begin, end).
 IndexRange WindowsOfTap(const WindowDim& dim, int64_t t);

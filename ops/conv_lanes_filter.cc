@@ -56,30 +56,61 @@ class FilterSums {
     pictures_ = arrays.Add<float>(AddSizes(MultiplySizes(pass_, x_.elements()), kConvLanes));
     dy_pictures_ = arrays.Add<float>(plain_dy_ ? 0 : MultiplySizes(pass_, dy_.elements()));
     runs_ = arrays.Add<ConvRun>(chunk_);
-    sums_ = arrays.Add<float>((channels.end - channels.begin) * sum_step());
+    const int64_t sums = (channels.end - channels.begin) * sum_step();
+    for (ScratchArray<float>& part : parts_) part = arrays.Add<float>(sums);
   }
 
-  void Run(const float* x, const float* dy, float* df, IndexRange channels, char* memory) {
+  void Prepare(IndexRange channels, char* memory) {
     memory_ = memory;
     channels_ = channels;
-    float* pictures = pictures_.in(memory);
-    std::fill_n(pictures, pass_ * x_.elements() + kConvLanes, 0.0f);
-    std::fill_n(sums_.in(memory), (channels.end - channels.begin) * sum_step(), 0.0f);
-    for (int64_t first = 0; first < s_.batch; first += pass_) {
-      const int64_t end = std::min(s_.batch, first + pass_);
+    std::fill_n(pictures_.in(memory), pass_ * x_.elements() + kConvLanes, 0.0f);
+  }
+
+  // Adds up the first or the second half of the pictures, from zero.
+  void SumPart(int part, const float* x, const float* dy) {
+    sums_ = parts_[part].in(memory_);
+    std::fill_n(sums_, num_sums(), 0.0f);
+    const int64_t half = s_.batch - s_.batch / 2;
+    float* pictures = pictures_.in(memory_);
+    for (int64_t first = part == 0 ? 0 : half; first < (part == 0 ? half : s_.batch); first += pass_) {
+      const int64_t end = std::min(part == 0 ? half : s_.batch, first + pass_);
       for (int64_t i = first; i < end; ++i) {
         LoadInnerPicture(x + i * s_.in_pixels() * s_.in_channels, s_.channels_first, x_,
                          pictures + (i - first) * x_.elements());
         if (plain_dy_) continue;
-        LoadInnerPicture(dy + i * dy_.elements(), true, dy_, dy_pictures_.in(memory) + (i - first) * dy_.elements());
+        LoadInnerPicture(dy + i * dy_.elements(), true, dy_, dy_pictures_.in(memory_) + (i - first) * dy_.elements());
       }
-      AddPass(plain_dy_ ? dy + first * dy_.elements() : dy_pictures_.in(memory), end - first);
+      AddPass(plain_dy_ ? dy + first * dy_.elements() : dy_pictures_.in(memory_), end - first);
     }
-    Store(df);
+  }
+
+  void Store(int part, float* df) {
+    const int64_t count = channels_.end - channels_.begin, window = s_.dims[2].window;
+    for (int64_t t = 0; t < row_taps_; ++t) {
+      float* rows = df + t * window * s_.in_channels * s_.out_channels + channels_.begin;
+      for (int64_t r = 0; r < window * s_.in_channels; ++r) {
+        const int64_t tap = r / s_.in_channels;
+        if (tap < taps_.begin || tap >= taps_.end) std::fill_n(rows + r * s_.out_channels, count, 0.0f);
+      }
+      TransposeLanes({.source = parts_[part].in(memory_) + t * vectors_ * kConvLanes,
+                      .source_step = sum_step(),
+                      .rows = count,
+                      .columns = lanes_,
+                      .target = rows + taps_.begin * s_.in_channels * s_.out_channels,
+                      .target_step = s_.out_channels});
+    }
+  }
+
+  // Adds the second part to the first.
+  void AddParts() {
+    float* sums = parts_[0].in(memory_);
+    const float* more = parts_[1].in(memory_);
+    for (int64_t i = 0; i < num_sums(); ++i) sums[i] += more[i];
   }
 
  private:
   int64_t sum_step() const { return row_taps_ * vectors_ * kConvLanes; }
+  int64_t num_sums() const { return (channels_.end - channels_.begin) * sum_step(); }
 
   // How many rows of taps from row t on pass by together: those above each other.
   int64_t Stack(int64_t t) const {
@@ -134,26 +165,9 @@ class FilterSums {
         const int64_t channel = count * b / blocks;
         sums.sums = static_cast<int>(count * (b + 1) / blocks - channel);
         sums.w = dy + channels_.begin + channel;
-        sums.y = sums_.in(memory_) + channel * sums.y_step + (t * vectors_ + v) * kConvLanes;
+        sums.y = sums_ + channel * sums.y_step + (t * vectors_ + v) * kConvLanes;
         AddConvRuns(sums);
       }
-    }
-  }
-
-  void Store(float* df) {
-    const int64_t count = channels_.end - channels_.begin, window = s_.dims[2].window;
-    for (int64_t t = 0; t < row_taps_; ++t) {
-      float* rows = df + t * window * s_.in_channels * s_.out_channels + channels_.begin;
-      for (int64_t r = 0; r < window * s_.in_channels; ++r) {
-        const int64_t tap = r / s_.in_channels;
-        if (tap < taps_.begin || tap >= taps_.end) std::fill_n(rows + r * s_.out_channels, count, 0.0f);
-      }
-      TransposeLanes({.source = sums_.in(memory_) + t * vectors_ * kConvLanes,
-                      .source_step = sum_step(),
-                      .rows = count,
-                      .columns = lanes_,
-                      .target = rows + taps_.begin * s_.in_channels * s_.out_channels,
-                      .target_step = s_.out_channels});
     }
   }
 
@@ -173,7 +187,8 @@ class FilterSums {
   IndexRange channels_;
   ScratchArray<float> pictures_, dy_pictures_;
   ScratchArray<ConvRun> runs_;
-  ScratchArray<float> sums_;  // [channel of y, row of taps, tap and channel of x]
+  std::array<ScratchArray<float>, 2> parts_;  // [channel of y, row of taps, tap and channel of x]
+  float* sums_ = nullptr;                     // those of the part that is added up
   char* memory_ = nullptr;
 };
 
@@ -194,7 +209,23 @@ absl::Status ConvBackpropFilterLanes(KernelContext& c, const ConvShape& s, const
   ScratchArrays arrays;
   sums.AddScratch(arrays, channels);
   SF_ASSIGN_OR_RETURN(char* memory, arrays.Allocate(c));
-  sums.Run(x, dy, df, channels, memory);
+  sums.Prepare(channels, memory);
+  for (int part : {0, 1}) sums.SumPart(part, x, dy);
+  sums.AddParts();
+  sums.Store(0, df);
+  return absl::OkStatus();
+}
+
+absl::Status ConvBackpropFilterPart(KernelContext& c, const ConvShape& s, const float* x, const float* dy, int part,
+                                    float* df) {
+  FilterSums sums(s);
+  ScratchArrays arrays;
+  const IndexRange channels = {0, s.out_channels};
+  sums.AddScratch(arrays, channels);
+  SF_ASSIGN_OR_RETURN(char* memory, arrays.Allocate(c));
+  sums.Prepare(channels, memory);
+  sums.SumPart(part, x, dy);
+  sums.Store(part, df);
   return absl::OkStatus();
 }
 

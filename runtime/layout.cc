@@ -39,6 +39,8 @@ class LayoutWriter {
       Loop(*instruction_.loop);
     } else if (instruction_.product != nullptr) {
       Product(*instruction_.product);
+    } else if (instruction_.in_parts) {
+      Parts();
     } else {
       Kernel();
     }
@@ -113,17 +115,25 @@ class LayoutWriter {
     }
     for (size_t i = 0; i < instruction_.outputs.size(); ++i) {
       const int y = instruction_.outputs[i];
-      const int64_t n = Elements(y);
       if (call.split != Split::kInner) {
         WriteTo(y, rows_or_columns(y, call.split == Split::kRows, cuts_));
       } else {
-        // The worker that computes part i has all of output i.
-        std::vector<int64_t> whole;
-        for (int64_t part : cuts_) whole.push_back(part > static_cast<int64_t>(i) ? n : 0);
-        WriteTo(y, Rows(n, 1, whole));
+        WritePart(y, i);
       }
       if (call.accumulate) Read(y, layouts_.writes.back().layout);
     }
+  }
+
+  // The worker that computes part i has all of output i.
+  void WritePart(int value, size_t part) {
+    std::vector<int64_t> whole;
+    for (int64_t cut : cuts_) whole.push_back(cut > static_cast<int64_t>(part) ? Elements(value) : 0);
+    WriteTo(value, Rows(Elements(value), 1, whole));
+  }
+
+  void Parts() {
+    for (int value : instruction_.inputs) Read(value, Everywhere(Elements(value)));
+    for (size_t i = 0; i < instruction_.outputs.size(); ++i) WritePart(instruction_.outputs[i], i);
   }
 
   void Kernel() {

@@ -3,9 +3,11 @@
 #include <functional>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "graph/status.h"
 #include "runtime/layout.h"
 #include "runtime/loop.h"
+#include "runtime/parts.h"
 #include "runtime/pass.h"
 #include "runtime/passes.h"
 #include "runtime/product.h"
@@ -19,7 +21,7 @@ constexpr double kProductsPerUnit = 60;         // multiply-adds of a product of
 constexpr double kLaneStepsPerUnit = 12;        // elements times steps of a loop
 constexpr double kElementsPerUnit = 3;          // of any other kernel
 constexpr double kCrossingElementsPerUnit = 2;  // floats from another core's cache
-constexpr double kPaddingGain = 1;              // what nothing else decides, columns do
+constexpr double kTie = 1;                      // of ways that differ by less, the first is taken
 constexpr double kLeastWork = 12000;            // a step below this stays on one thread
 constexpr double kLeastSplit = 700;             // so does an instruction below this
 constexpr int64_t kManyRows = 64;               // enough for products divided by rows
@@ -54,9 +56,9 @@ class Divider {
 
   Plan& plan_;
   const int workers_;
-  std::vector<bool> written_;                                 // buffers that the plan writes
-  absl::flat_hash_map<int, Layout> owners_;                   // who wrote a buffer last
-  absl::flat_hash_map<int, std::vector<int>> summing_users_;  // loops that need columns, by buffer they read
+  std::vector<bool> written_;                // buffers that the plan writes
+  absl::flat_hash_map<int, Layout> owners_;  // who wrote a buffer last
+  absl::flat_hash_set<int> summed_;          // buffers that loops read which sum rows
 };
 
 bool CanDivideByRows(const LoopProgram& program) {
@@ -155,6 +157,10 @@ std::vector<Divider::Way> Divider::WaysOf(const Instruction& instruction, bool d
     if (ways.empty()) ways.push_back(Way::kWhole);
     return ways;
   }
+  // Its items share what they read, its parts do not: two workers take these.
+  if (SumsInParts(plan_, instruction)) {
+    return workers_ == 2 ? std::vector<Way>{Way::kInner} : std::vector<Way>{Way::kItems, Way::kInner};
+  }
   return {instruction.split_items > 1 ? Way::kItems : Way::kWhole};
 }
 
@@ -163,6 +169,7 @@ void Divider::Apply(Instruction* instruction, Way way) const {
     instruction->loop->DivideByRows();
   }
   instruction->cuts = CutsOf(*instruction, way);
+  instruction->in_parts = way == Way::kInner && instruction->product == nullptr;
   if (instruction->product != nullptr) {
     instruction->product->split = way == Way::kColumns ? ProductCall::Split::kColumns
                                   : way == Way::kInner ? ProductCall::Split::kInner
@@ -194,7 +201,7 @@ double Divider::Cost(const Instruction& instruction, Way way) {
   }
   if (way == Way::kInner) {
     // Whoever adds the parts fetches one of them.
-    missing += static_cast<double>(tried.product->m * tried.product->n) / 2 * (workers_ > 1);
+    missing += static_cast<double>(plan_.values[tried.outputs[0]].shape.num_elements()) / 2 * (workers_ > 1);
   }
   return Work(instruction) * share + missing / kCrossingElementsPerUnit;
 }
@@ -204,8 +211,7 @@ double Divider::CostForUsers(int index, Way way) {
   const Instruction& instruction = plan_.instructions[index];
   if (way != Way::kRows || instruction.outputs.empty()) return 0;
   const Value& value = plan_.values[instruction.outputs[0]];
-  auto users = summing_users_.find(value.buffer);
-  if (users == summing_users_.end()) return 0;
+  if (!summed_.contains(value.buffer)) return 0;
   return static_cast<double>(value.shape.num_elements()) / 2 / kCrossingElementsPerUnit;
 }
 
@@ -215,7 +221,7 @@ void Divider::FindWritten() {
   for (const Instruction& instruction : plan_.instructions) {
     for (int buffer : AccessOfBuffers(plan_, instruction).writes) written_[buffer] = true;
     if (instruction.loop == nullptr || !instruction.loop->SumsRows()) continue;
-    for (int value : instruction.inputs) summing_users_[plan_.values[value].buffer].push_back(0);
+    for (int value : instruction.inputs) summed_.insert(plan_.values[value].buffer);
   }
   for (const auto& [slot, value] : plan_.variable_values) {
     const Value& v = plan_.values[value];
@@ -237,7 +243,7 @@ void Divider::Run(bool decide_inner) {
     bool first = true;
     for (Way way : WaysOf(instruction, decide_inner)) {
       const double cost = Cost(instruction, way) + CostForUsers(static_cast<int>(i), way);
-      if (first || cost < best.cost - kPaddingGain) best = {way, cost};
+      if (first || cost < best.cost - kTie) best = {way, cost};
       first = false;
     }
     if (decide_inner && instruction.product != nullptr) {
@@ -262,8 +268,9 @@ class PartialSums {
     for (size_t i = 0; i < plan_.instructions.size(); ++i) {
       Instruction& product = plan_.instructions[i];
       const bool divided = product.product != nullptr && product.product->split == ProductCall::Split::kInner;
-      if (!divided) continue;
-      product.product->partial = true;
+      if (!divided && !product.in_parts) continue;
+      if (divided) product.product->partial = true;
+      if (product.in_parts) product.split_items = 2;
       if (!AddUpInReaders(product)) sums_.push_back({static_cast<int>(i), AddUpAtOnce(&product)});
     }
     if (sums_.empty()) return;
@@ -327,8 +334,8 @@ class PartialSums {
     const Value value = plan_.values[whole];
     product->outputs = {NewPart(value), NewPart(value)};
     auto program = std::make_shared<LoopProgram>();
-    program->rows = value.shape.dim(0);
-    program->columns = value.shape.dim(1);
+    program->columns = value.shape.dim(-1);
+    program->rows = value.shape.num_elements() / program->columns;
     const LaneLevel level = program->rows > 1 ? LaneLevel::kMatrix : LaneLevel::kRow;
     if (program->rows > 1) program->DivideByRows();
     const int a = program->AddInput(level), b = program->AddInput(level);
@@ -388,6 +395,7 @@ void Partition(Plan* plan) {
   }
   for (Instruction& instruction : plan->instructions) {
     instruction.cuts.clear();
+    instruction.in_parts = false;
     if (instruction.product != nullptr && instruction.product->split == ProductCall::Split::kInner) {
       instruction.product->split = ProductCall::Split::kRows;
     }

@@ -11,6 +11,7 @@ namespace staticflow {
 namespace {
 
 constexpr Pass kPasses[] = {
+    {"prune", Prune, "Leaves out what nobody reads once constants are folded."},
     {"simplify", Simplify, "Leaves out ops that give one of their operands back (x * 1)."},
     {"cse", ShareCommon, "Computes equal expressions once."},
     {"product", CallProducts, "Products of matrices become calls that can be divided, padded and transposed."},

@@ -7,6 +7,10 @@
 
 namespace staticflow {
 
+// Instructions without effects whose results nobody reads are left out: a loss that only gives its shape to its
+// gradient. What is a target, or what other nodes wait for, stays. No rounding changes.
+void Prune(Plan* plan);
+
 // An instruction whose op's `simplify` hook names an operand that output 0 equals is left out, and its users take the
 // operand. No rounding changes.
 void Simplify(Plan* plan);

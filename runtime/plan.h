@@ -79,6 +79,7 @@ struct Instruction {
   bool is_static = true;                      // false: infer the output shapes at run time
   int64_t split_items = 0;                    // how many items can be divided among workers; 0: not divisible
   std::vector<int64_t> cuts = {};             // worker w runs items cuts[w]..cuts[w + 1]; empty: worker 0 runs it whole
+  bool in_parts = false;                      // its items are the two parts of a sum (runtime/parts.h), one per output
   bool barrier = false;                       // every worker waits for all others before it: data crosses
   GuardId guard = GuardTable::kAlways;        // of a jump, for the listing also of the others
   int target = -1;

@@ -2,6 +2,8 @@
 // out.
 #include "absl/strings/match.h"
 #include "gtest/gtest.h"
+#include "ops/conv.h"
+#include "ops/train/momentum.h"
 #include "tests/runtime/perceptron.h"
 #include "tests/runtime/plan_runner.h"
 #include "tests/runtime/worker_access.h"
@@ -107,6 +109,27 @@ TEST(PartitionTest, ProductsInParts) {
 }
 
 // The checker itself must be able to fail.
+// The gradient of a convolution by its filter is a sum over two halves of the pictures, each worker's its own.
+TEST(PartitionTest, ConvolutionsInParts) {
+  TestGraph t;
+  Output x = t.Random({32, 10, 10, 3}, 1);
+  Variable filter = NewVariable(t.graph, TestGraph::RandomTensor({3, 3, 3, 20}, 2), {.name = "filter"});
+  Output y = Relu(Conv2D(x, filter.snapshot, {.strides = {1, 1, 1, 1}, .padding = "SAME"}));
+  Output loss = Mean(Square(y));
+  t.Target(train::Momentum(t.graph, {.learning_rate = 0.1, .momentum = 0.9}).Minimize(loss));
+  t.Fetch(loss);
+  const Outcome one = RunPlanned(t, {.steps = 3}), two = RunPlanned(t, {.workers = 2, .steps = 3});
+  ASSERT_TRUE(one.status.ok() && two.status.ok()) << one.status << two.status;
+  EXPECT_TRUE(absl::StrContains(two.text, "cut 0|1|2")) << two.text;
+  EXPECT_EQ(Difference(one, two), 0) << two.text;
+  for (int workers : {2, 4}) {
+    absl::StatusOr<Planned> planned = MakePlan(t, {.workers = workers});
+    ASSERT_TRUE(planned.ok()) << planned.status();
+    for (const std::string& problem : FindRaces(*planned->plan)) ADD_FAILURE() << problem << "\n" << two.text;
+    EXPECT_EQ(Difference(one, RunPlanned(t, {.workers = workers, .steps = 3})), 0) << workers;
+  }
+}
+
 TEST(PartitionTest, AMissingBarrierIsFound) {
   TestGraph t;
   BuildPerceptron({.widths = {784, 100, 100, 10}, .batch_norm = true}, &t);

@@ -56,6 +56,41 @@ Variable Weights(TestGraph& t, const Shape& shape, int seed) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
+    Prune, PassTest,
+    ::testing::Values(PassCase{.name = "OnlyItsShapeIsRead",
+                               .build =
+                                   [](TestGraph& t) {
+                                     Output x = Placeholder(t.graph, {.dtype = DT_FLOAT, .shape = {-1, 3}});
+                                     t.Feed(x, TestGraph::RandomTensor({2, 3}, 1));
+                                     t.Fetch(x + Cast(SizeOf(Exp(Square(x))), DT_FLOAT));
+                                   },
+                               .after = "prune",
+                               .want_before = "Square; Exp; AddV2",
+                               .want_after = "AddV2"},
+                      PassCase{.name = "TargetsStay",
+                               .build =
+                                   [](TestGraph& t) {
+                                     Output x = t.Random({2, 3}, 1);
+                                     t.Target(Operation(Square(x).node()));
+                                     t.Fetch(Exp(x));
+                                   },
+                               .after = "prune",
+                               .want_before = "Square; Exp",
+                               .want_after = "Square; Exp"},
+                      PassCase{.name = "WhatOthersWaitForStays",
+                               .build =
+                                   [](TestGraph& t) {
+                                     Output x = t.Random({2, 3}, 1);
+                                     Operation first(Square(x).node());
+                                     ControlDependencies after(t.graph, {first});
+                                     t.Fetch(Exp(x));
+                                   },
+                               .after = "prune",
+                               .want_before = "Square; Exp",
+                               .want_after = "Square; Exp"}),
+    kName);
+
+INSTANTIATE_TEST_SUITE_P(
     Simplify, PassTest,
     ::testing::Values(
         PassCase{.name = "TransposeInPlace",

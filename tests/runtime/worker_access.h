@@ -139,6 +139,12 @@ class RaceFinder {
       TouchLoop(in, begin, end);
     } else if (in.product != nullptr) {
       TouchProduct(in, begin, end);
+    } else if (in.in_parts) {
+      if (in.outputs.size() != 2) Report("has no memory for its second part");
+      for (int value : in.inputs) {
+        if (!writing_) All(value);
+      }
+      for (int64_t part = begin; writing_ && part < end; ++part) All(in.outputs[part]);
     } else {
       TouchKernel(in, begin, end);
     }
