@@ -24,7 +24,7 @@
 namespace staticflow {
 
 // The most products that are added up before the sum goes to C.
-inline constexpr int64_t kGemmDepth = 1024;
+inline constexpr int64_t kGemmDepth = 128;
 
 struct GemmShape {
   int64_t m = 0;  // rows of C and op(A)
@@ -53,7 +53,7 @@ struct GemmShape {
 // The shape of a product of contiguous matrices.
 GemmShape ContiguousGemm(int64_t m, int64_t n, int64_t k, bool transpose_a = false, bool transpose_b = false);
 
-// Bytes of scratch memory, aligned to 64, that Gemm<T>(s, ...) may use: 512 KiB at most, but for Half and BFloat16,
+// Bytes of scratch memory, aligned to 64, that Gemm<T>(s, ...) may use: 64 KiB at most, but for Half and BFloat16,
 // which are widened as a whole (kTooLarge when no memory could hold that).
 template <typename T>
 int64_t GemmScratchBytes(const GemmShape& s);
