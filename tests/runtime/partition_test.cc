@@ -62,13 +62,15 @@ TEST_P(PartitionTest, AnyNumberOfWorkersGivesTheSameBits) {
   }
 }
 
+// Sums in another order round differently; the first steps of Adam are as long for a gradient near zero as for any
+// other, and so make more of it.
 TEST_P(PartitionTest, EveryPassCanBeLeftOut) {
   const Outcome none = RunPlanned(t_, {.passes = "-all", .steps = 5});
-  EXPECT_LT(Difference(none, RunPlanned(t_, {.steps = 5})), 1e-4);
+  EXPECT_LT(Difference(none, RunPlanned(t_, {.steps = 5})), 5e-4);
   for (const Pass& pass : AllPasses()) {
     const std::string passes = absl::StrCat("-", pass.name);
     const Outcome without = RunPlanned(t_, {.passes = passes, .steps = 5});
-    EXPECT_LT(Difference(none, without), 1e-4) << passes << ": " << without.status;
+    EXPECT_LT(Difference(none, without), 5e-4) << passes << ": " << without.status;
     EXPECT_EQ(Difference(without, RunPlanned(t_, {.passes = passes, .workers = 2, .steps = 5})), 0) << passes;
   }
 }
