@@ -47,18 +47,13 @@ UniformBuffers FindUniformBuffers(const Plan& plan) {
 // Leaves out the instructions that fill uniform buffers which only loops used.
 void DropUnreadUniforms(const UniformBuffers& uniform, Plan* plan) {
   const std::vector<int> readers = CountReaders(*plan);
-  const auto unread = [&](const Instruction& instruction) {
-    if (instruction.outputs.size() != 1) return false;
-    const int buffer = plan->values[instruction.outputs[0]].buffer;
-    return uniform.contains(buffer) && readers[buffer] == 0;
-  };
-  RewriteRuns(plan, [&](int begin, int end) {
-    std::vector<Instruction> kept;
-    for (int i = begin; i < end; ++i) {
-      if (!unread(plan->instructions[i])) kept.push_back(std::move(plan->instructions[i]));
-    }
-    return kept;
-  });
+  std::vector<bool> unread(plan->instructions.size(), false);
+  for (size_t i = 0; i < unread.size(); ++i) {
+    if (plan->instructions[i].outputs.size() != 1) continue;
+    const int buffer = plan->values[plan->instructions[i].outputs[0]].buffer;
+    unread[i] = uniform.contains(buffer) && readers[buffer] == 0;
+  }
+  RemoveInstructions(unread, plan);
 }
 
 // One straight run.

@@ -56,7 +56,6 @@ class Divider {
 
   Plan& plan_;
   const int workers_;
-  std::vector<bool> written_;                // buffers that the plan writes
   absl::flat_hash_map<int, Layout> owners_;  // who wrote a buffer last
   absl::flat_hash_set<int> summed_;          // buffers that loops read which sum rows
 };
@@ -217,15 +216,15 @@ double Divider::CostForUsers(int index, Way way) {
 
 // Variables that the step updates stay where their rows (of vectors: their elements) are updated.
 void Divider::FindWritten() {
-  written_.assign(plan_.buffers.size(), false);
+  std::vector<bool> written(plan_.buffers.size(), false);
   for (const Instruction& instruction : plan_.instructions) {
-    for (int buffer : AccessOfBuffers(plan_, instruction).writes) written_[buffer] = true;
+    for (int buffer : AccessOfBuffers(plan_, instruction).writes) written[buffer] = true;
     if (instruction.loop == nullptr || !instruction.loop->SumsRows()) continue;
     for (int value : instruction.inputs) summed_.insert(plan_.values[value].buffer);
   }
   for (const auto& [slot, value] : plan_.variable_values) {
     const Value& v = plan_.values[value];
-    if (!written_[v.buffer] || v.shape.rank() == 0 || v.dtype != DT_FLOAT) continue;
+    if (!written[v.buffer] || v.shape.rank() == 0 || v.dtype != DT_FLOAT) continue;
     const int64_t n = v.shape.num_elements(), rows = v.shape.rank() == 1 ? n : v.shape.dim(0);
     if (rows < 32) continue;
     Layout layout{.kind = Layout::kFlat, .elements = n};
@@ -263,7 +262,6 @@ class PartialSums {
   explicit PartialSums(Plan* plan) : plan_(*plan) {}
 
   void Run() {
-    std::vector<Instruction> result;
     FindReaders();
     for (size_t i = 0; i < plan_.instructions.size(); ++i) {
       Instruction& product = plan_.instructions[i];
@@ -360,14 +358,7 @@ class PartialSums {
       if (Instruction* more = what(static_cast<int>(i))) result.push_back(std::move(*more));
     }
     moved.push_back(static_cast<int>(result.size()));
-    for (Instruction& instruction : result) {
-      if (instruction.target >= 0) instruction.target = moved[instruction.target];
-    }
-    for (auto& [first, last] : plan_.loops) {
-      first = moved[first];
-      last = moved[last];
-    }
-    plan_.instructions = std::move(result);
+    ReplaceInstructions(std::move(result), moved, &plan_);
   }
 
   Plan& plan_;

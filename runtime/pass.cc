@@ -88,6 +88,17 @@ std::vector<std::pair<int, int>> StraightRuns(const Plan& plan) {
   return runs;
 }
 
+void ReplaceInstructions(std::vector<Instruction> instructions, absl::Span<const int> moved, Plan* plan) {
+  for (Instruction& instruction : instructions) {
+    if (instruction.target >= 0) instruction.target = moved[instruction.target];
+  }
+  for (auto& [first, last] : plan->loops) {
+    first = moved[first];
+    last = moved[last];
+  }
+  plan->instructions = std::move(instructions);
+}
+
 void RewriteRuns(Plan* plan, const std::function<std::vector<Instruction>(int, int)>& rewrite) {
   const std::vector<std::pair<int, int>> runs = StraightRuns(*plan);
   std::vector<std::vector<Instruction>> rewritten;
@@ -108,14 +119,7 @@ void RewriteRuns(Plan* plan, const std::function<std::vector<Instruction>(int, i
     ++run;
   }
   moved[n] = static_cast<int>(result.size());
-  for (Instruction& instruction : result) {
-    if (instruction.target >= 0) instruction.target = moved[instruction.target];
-  }
-  for (auto& [first, last] : plan->loops) {
-    first = moved[first];
-    last = moved[last];
-  }
-  plan->instructions = std::move(result);
+  ReplaceInstructions(std::move(result), moved, plan);
 }
 
 void RemoveInstructions(const std::vector<bool>& gone, Plan* plan) {
@@ -134,14 +138,7 @@ void RemoveInstructions(const std::vector<bool>& gone, Plan* plan) {
     if (!left_out[i]) kept.push_back(std::move(plan->instructions[i]));
   }
   moved[n] = static_cast<int>(kept.size());
-  for (Instruction& instruction : kept) {
-    if (instruction.target >= 0) instruction.target = moved[instruction.target];
-  }
-  for (auto& [first, last] : plan->loops) {
-    first = moved[first];
-    last = moved[last];
-  }
-  plan->instructions = std::move(kept);
+  ReplaceInstructions(std::move(kept), moved, plan);
 }
 
 int ValueOfVariable(const Plan& plan, const VariableSlot* slot) {

@@ -39,6 +39,10 @@ void RunPasses(const PassSet& passes, Plan* plan);
 // may reorder. Pairs of begin and end.
 std::vector<std::pair<int, int>> StraightRuns(const Plan& plan);
 
+// Gives the plan other instructions; `moved` says, by the old index and for one behind the last, where what stood there
+// begins now. Jumps' targets and the loops' ends move along.
+void ReplaceInstructions(std::vector<Instruction> instructions, absl::Span<const int> moved, Plan* plan);
+
 // Replaces every straight run by what `rewrite` makes of it (called with begin and end, in order), and moves the jumps'
 // targets and the loops' ends along.
 void RewriteRuns(Plan* plan, const std::function<std::vector<Instruction>(int, int)>& rewrite);
