@@ -32,7 +32,7 @@ constexpr TypeRow kTypes[] = {
     {DT_COMPLEX128, "complex128", 16},
     {DT_HALF, "half", 2},
     {DT_RESOURCE, "resource", sizeof(ResourceHandle)},
-    {DT_VARIANT, "variant", 0},
+    {DT_VARIANT, "variant", sizeof(Variant)},
     {DT_UINT32, "uint32", 4},
     {DT_UINT64, "uint64", 8},
 };

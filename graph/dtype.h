@@ -8,6 +8,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -63,8 +64,8 @@ struct BFloat16 {
   friend bool operator==(BFloat16 a, BFloat16 b) { return float(a) == float(b); }
 };
 
-// Bytes per element in memory; 0 for DT_INVALID, DT_VARIANT and the quantized types, which have no storage here.
-// Strings are stored as std::string objects, resources as handles.
+// Bytes per element in memory; 0 for DT_INVALID and the quantized types, which have no storage here. Strings are stored
+// as std::string objects, resources as handles, variants as pointers.
 int DataTypeSize(DataType dtype);
 
 // "float", "int32", "string", ...; "invalid" for anything unknown.
@@ -78,6 +79,8 @@ constexpr bool IsInteger(DataType t) {
   return t == DT_INT32 || t == DT_INT64 || t == DT_UINT8 || t == DT_INT8 || t == DT_INT16 || t == DT_UINT16 ||
          t == DT_UINT32 || t == DT_UINT64;
 }
+// Whether elements are objects with constructors; those of all other types are bytes.
+constexpr bool IsObject(DataType t) { return t == DT_STRING || t == DT_RESOURCE || t == DT_VARIANT; }
 constexpr bool IsComplex(DataType t) { return t == DT_COMPLEX64 || t == DT_COMPLEX128; }
 
 // A handle to a resource, the value of a DT_RESOURCE tensor: the key of an entry of the session's resource store.
@@ -86,6 +89,15 @@ struct ResourceHandle {
   std::string name;
   friend bool operator==(const ResourceHandle&, const ResourceHandle&) = default;
 };
+
+// What an element of a DT_VARIANT tensor points to: a value that never changes once it is made, such as a list of
+// tensors. Whoever holds a copy of the pointer shares it.
+class VariantObject {
+ public:
+  virtual ~VariantObject() = default;
+  virtual absl::string_view type_name() const = 0;  // as TensorFlow spells it: "tensorflow::TensorList"
+};
+using Variant = std::shared_ptr<const VariantObject>;  // null: nothing was put there
 
 // The DataType that stores a C++ type.
 template <typename T>
@@ -120,6 +132,8 @@ template <>
 inline constexpr DataType kDataTypeOf<std::string> = DT_STRING;
 template <>
 inline constexpr DataType kDataTypeOf<ResourceHandle> = DT_RESOURCE;
+template <>
+inline constexpr DataType kDataTypeOf<Variant> = DT_VARIANT;
 
 // Calls f.operator()<T>() for the C++ type of `dtype` and returns true, or returns false when `dtype` is not one of
 // the listed types:

@@ -233,6 +233,15 @@ std::vector<const Variable*> Graph::variables(absl::string_view collection_key) 
   return it == variable_collections_.end() ? std::vector<const Variable*>() : it->second;
 }
 
+const CustomGradient* Graph::FindCustomGradient(const Node& node) const {
+  auto it = custom_gradients_.find(&node);
+  return it == custom_gradients_.end() ? nullptr : &it->second;
+}
+
+void Graph::SetCustomGradient(const Node& node, CustomGradient gradient) {
+  custom_gradients_[&node] = std::move(gradient);
+}
+
 const Variable* Graph::FindVariable(const Node* node) const {
   for (const Variable& variable : variables_) {
     if (variable.variable == node || variable.snapshot.node() == node) return &variable;

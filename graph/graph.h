@@ -14,6 +14,7 @@
 #define STATICFLOW_GRAPH_GRAPH_H_
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <source_location>
@@ -160,6 +161,7 @@ class Node {
 
  private:
   friend class Graph;
+  friend class FunctionInliner;
   struct OutputInfo {
     DataType dtype;
     bool is_ref;
@@ -203,6 +205,9 @@ struct CollectionItem {
   std::string name() const;  // "node" or "node:0"
 };
 
+// The gradients by a node's inputs from those by its outputs, in place of the op's own (tf.custom_gradient).
+using CustomGradient = std::function<std::vector<Output>(absl::Span<const Output> output_gradients)>;
+
 // A variable of the graph, as tf.Variable: several nodes that belong together.
 struct Variable {
   Node* variable = nullptr;     // VariableV2 or VarHandleOp
@@ -213,6 +218,7 @@ struct Variable {
   Shape shape;
   bool trainable = true;
   bool is_resource = false;
+  std::function<Output(Output)> constraint = nullptr;  // what each optimizer step ends with: w = constraint(w)
 
   const std::string& name() const { return variable->name(); }  // without ":0"
   Output ref() const { return variable->output(0); }
@@ -311,12 +317,17 @@ class Graph {
   // seed takes the number of nodes so far. Deterministic always: a program gives the same numbers in every run.
   std::pair<int64_t, int64_t> OpSeeds(int64_t op_seed = 0);
 
+  // Null when `node` is differentiated as its op says.
+  const CustomGradient* FindCustomGradient(const Node& node) const;
+  void SetCustomGradient(const Node& node, CustomGradient gradient);
+
   // The function library as a serialized FunctionDefLibrary, for graphs that call functions.
   std::string& function_library() { return function_library_; }
   const std::string& function_library() const { return function_library_; }
 
  private:
-  friend class GraphImporter;  // takes back the nodes of a file that turns out to be wrong
+  friend class GraphImporter;    // takes back the nodes of a file that turns out to be wrong
+  friend class FunctionInliner;  // graph/function_inliner.h: replaces calls by what they compute
   static absl::Status InferNodeShapes(Node& node);
 
   absl::Status status_;
@@ -334,6 +345,7 @@ class Graph {
   std::deque<Variable> variables_;
   absl::btree_map<std::string, std::vector<const Variable*>, std::less<>> variable_collections_;
   std::string function_library_;
+  absl::flat_hash_map<const Node*, CustomGradient> custom_gradients_;
   int64_t seed_;
 };
 

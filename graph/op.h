@@ -30,16 +30,19 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "graph/attr.h"
 #include "graph/dtype.h"
 #include "graph/shape.h"
 
 namespace staticflow {
 
+class BatchContext;     // graph/batch_dependence.h
 class GradientContext;  // graph/gradients.h
 class KernelContext;    // runtime/kernel.h
 class KernelSetup;      // runtime/kernel.h
 class LoopContext;      // runtime/loop.h
+class Node;             // graph/graph.h
 class ShapeContext;     // graph/shape_inference.h
 
 // Sets the shape of every output from what is known of the inputs; InvalidArgument when they contradict the op.
@@ -103,6 +106,15 @@ struct AccumulationForm {
   double sign = 1;
 };
 
+// Whether the kernel can leave output 0 as two parts whose sum it is, for inputs and an output of these shapes. Given
+// two outputs of the result's shape in place of one, it leaves part i in output i, with c.range() counting the parts;
+// given one, the sum of both, each added up by itself first: the same bits.
+using PartsFunction = bool (*)(const Node& node, absl::Span<const Shape> inputs, const Shape& output);
+
+// Tells which rows of a batch each output depends on, from what its inputs depend on: see graph/batch_dependence.h.
+// Ops that are element-wise, depend on shapes alone, or state their dimensions in Iteration::dims need none.
+using BatchFunction = void (*)(BatchContext&);
+
 // Facts that passes, the gradient walk and the planner ask for. Combine with |.
 enum OpTraits : uint32_t {
   kNoTraits = 0,
@@ -113,6 +125,7 @@ enum OpTraits : uint32_t {
   kShapeOnly = 1 << 4,    // the result depends on the inputs' shapes and types alone
   kCommutative = 1 << 5,  // op(a, b) == op(b, a), bit for bit
   kAlwaysRuns = 1 << 6,   // reserved for effects outside the graph (Print, Assert): kept although nobody reads it
+  kStepObjects = 1 << 7,  // makes or uses objects that live for one step: stacks, tensor arrays
 };
 constexpr OpTraits operator|(OpTraits a, OpTraits b) { return OpTraits(uint32_t(a) | uint32_t(b)); }
 
@@ -140,6 +153,14 @@ enum class OpRole {
   kFill,   // (dims, value)
   kCast,
   kStopGradient,
+  kTranspose,  // output 0 is input 0 with its dimensions in the order that input 1 gives
+  kCall,       // runs the function "f" on its inputs
+  kIf,         // (cond, inputs...): "then_branch" or "else_branch"
+  kCase,       // (branch_index, inputs...): one of "branches"
+  kWhile,      // "body" as long as "cond" holds
+  kStack,      // (max_size) -> the handle of a new stack
+  kStackPush,  // (handle, value) -> value
+  kStackPop,   // (handle) -> value
 };
 
 // What an op does to the variable behind one of its inputs (a Ref input or a resource handle).
@@ -189,6 +210,8 @@ struct OpSpec {
   SimplifyFunction simplify = nullptr;
   ProductForm product = {};
   AccumulationForm accumulation = {};
+  PartsFunction parts = nullptr;
+  BatchFunction batch = nullptr;
   std::string doc = "";
 };
 

@@ -10,9 +10,6 @@
 namespace staticflow {
 namespace {
 
-// Element types with constructors; everything else is bytes.
-bool IsObjectType(DataType dtype) { return dtype == DT_STRING || dtype == DT_RESOURCE; }
-
 template <typename T>
 std::shared_ptr<void> NewObjects(int64_t n) {
   return std::shared_ptr<void>(new (std::nothrow) T[n], [](void* p) { delete[] static_cast<T*>(p); });
@@ -44,6 +41,8 @@ void AppendElement(std::string* out, const Tensor& t, int64_t i) {
     absl::StrAppend(out, "\"", absl::CHexEscape(t.data<std::string>()[i]), "\"");
   } else if (t.dtype() == DT_RESOURCE) {
     absl::StrAppend(out, t.data<ResourceHandle>()[i].name);
+  } else if (t.dtype() == DT_VARIANT && t.data<Variant>()[i] != nullptr) {
+    absl::StrAppend(out, "<", t.data<Variant>()[i]->type_name(), ">");
   } else {
     absl::StrAppend(out, "?");
   }
@@ -70,11 +69,9 @@ absl::StatusOr<Tensor> Tensor::Create(DataType dtype, const Shape& shape) {
   constexpr int64_t kMaxBytes = int64_t{1} << 48;
   std::shared_ptr<void> buffer;
   if (bytes <= kMaxBytes) {
-    if (!IsObjectType(dtype)) {
-      buffer = NewBytes(bytes);
-    } else {
-      buffer = dtype == DT_STRING ? NewObjects<std::string>(n) : NewObjects<ResourceHandle>(n);
-    }
+    const bool is_object =
+        DispatchType<std::string, ResourceHandle, Variant>(dtype, [&]<typename T>() { buffer = NewObjects<T>(n); });
+    if (!is_object) buffer = NewBytes(bytes);
   }
   if (buffer == nullptr) {
     return absl::ResourceExhaustedError(
@@ -116,7 +113,7 @@ absl::StatusOr<Tensor> Tensor::Reshaped(const Shape& shape) const {
 }
 
 Tensor Tensor::Bitcast(DataType dtype) const {
-  SF_CHECK(DataTypeSize(dtype) == DataTypeSize(dtype_) && !IsObjectType(dtype) && !IsObjectType(dtype_));
+  SF_CHECK(DataTypeSize(dtype) == DataTypeSize(dtype_) && !IsObject(dtype) && !IsObject(dtype_));
   Tensor tensor = *this;
   tensor.dtype_ = dtype;
   return tensor;
@@ -156,15 +153,17 @@ void Tensor::NotScalar() const {
 
 void CopyElements(DataType dtype, const void* from, void* to, int64_t n) {
   if (from == to || n == 0) return;
-  const bool is_object = DispatchType<std::string, ResourceHandle>(
+  const bool is_object = DispatchType<std::string, ResourceHandle, Variant>(
       dtype, [&]<typename T>() { std::copy_n(static_cast<const T*>(from), n, static_cast<T*>(to)); });
   if (!is_object) std::memcpy(to, from, static_cast<size_t>(n * DataTypeSize(dtype)));
 }
 
 bool BitwiseEqual(const Tensor& a, const Tensor& b) {
   if (a.dtype() != b.dtype() || !(a.shape() == b.shape())) return false;
-  if (a.dtype() == DT_STRING) return a.flat<std::string>() == b.flat<std::string>();
-  if (a.dtype() == DT_RESOURCE) return a.flat<ResourceHandle>() == b.flat<ResourceHandle>();
+  bool equal = false;
+  const bool is_object = DispatchType<std::string, ResourceHandle, Variant>(
+      a.dtype(), [&]<typename T>() { equal = a.flat<T>() == b.flat<T>(); });
+  if (is_object) return equal;
   return a.bytes() == 0 || std::memcmp(a.raw(), b.raw(), static_cast<size_t>(a.bytes())) == 0;
 }
 

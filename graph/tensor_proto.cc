@@ -98,8 +98,6 @@ absl::Status FillFromFields(const proto::TensorProto& m, Tensor& t) {
   }
 }
 
-bool IsObject(DataType dtype) { return dtype == DT_STRING || dtype == DT_RESOURCE; }
-
 // The number of values that the message gives, of any type.
 int64_t CountValues(const proto::TensorProto& m) {
   return int64_t{m.half_val_size()} + m.float_val_size() + m.double_val_size() + m.int_val_size() +

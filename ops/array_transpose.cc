@@ -5,7 +5,6 @@
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
 #include "ops/strided_copy.h"
-#include "runtime/transposes.h"
 
 namespace staticflow {
 namespace {
@@ -104,10 +103,10 @@ const OpRegistrar transpose({.name = "Transpose",
                              .shape = TransposeShape,
                              .gradient = TransposeGradient,
                              .kernel = TransposeKernel,
+                             .role = OpRole::kTranspose,
                              .iteration = {.split = Split::kRows},
                              .simplify = LeavesAllInPlace,
                              .doc = "Reorders the dimensions of x."});
-const TransposeRegistrar transposes("Transpose");
 
 // InvertPermutation: y[x[i]] = i.
 absl::Status InvertPermutationShape(ShapeContext& c) {

@@ -3,7 +3,6 @@
 #include "ops/conv.h"
 #include "ops/conv_lanes.h"
 #include "ops/conv_nodes.h"
-#include "runtime/parts.h"
 
 namespace staticflow {
 namespace {
@@ -133,6 +132,7 @@ OpSpec BackpropFilterOp(OpSpec spec, absl::string_view dims, GradientFunction gr
   spec.shape = BackpropFilterShape;
   spec.kernel = BackpropFilterKernel;
   spec.iteration = {.split = Split::kColumns, .dims = dims};
+  spec.parts = FilterSumsInParts;
   spec.gradient = gradient;
   return spec;
 }
@@ -159,8 +159,6 @@ const OpRegistrar conv_3d_backprop_filter(BackpropFilterOp(
     BackpropOp("Conv3DBackpropFilterV2", {"input: T", "filter_sizes: int32", "out_backprop: T"},
                Conv3DAttrs("T: {half, bfloat16, float, double}"), "The gradient of Conv3D by its filter."),
     "n,,ndhw->qrsck", BackpropFilterGradient<true>));
-const PartsRegistrar conv_2d_filter_parts("Conv2DBackpropFilter", FilterSumsInParts);
-const PartsRegistrar conv_3d_filter_parts("Conv3DBackpropFilterV2", FilterSumsInParts);
 
 template <typename Options>
 Output BuildBackpropInput(absl::string_view type, absl::string_view fallback, absl::string_view sizes_name,

@@ -18,6 +18,7 @@ class Executor {
  public:
   Executor(Frame& frame, const StepState& step) : frame_(frame), plan_(*frame.plan_), guards_(plan_.program->guards) {
     frame_.step_ = step;
+    frame_.step_.objects = frame_.objects_.get();
   }
 
   static absl::Status Prepare(Frame& frame);

@@ -251,6 +251,7 @@ absl::Status Executor::Run(absl::Span<const Tensor> feeds, const ExecuteOptions&
   absl::Status status = RunInstructions(options.profile);
   if (status.ok()) status = Fetch(fetches);
   for (int buffer : frame_.dynamic_buffers_) frame_.tensors_[buffer] = Tensor();
+  if (frame_.objects_ != nullptr) frame_.objects_->Clear();
   frame_.dynamic_bytes_ = 0;
   return status;
 }

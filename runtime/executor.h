@@ -78,6 +78,7 @@ class Frame {
   std::vector<Outcome> outcomes_;            // by worker
   std::vector<Tensor> scratch_;              // by worker
   std::vector<Tensor> fetched_;              // what the last step returned, by fetch
+  std::unique_ptr<ResourceStore> objects_;   // of the running step; null when no op of the plan uses any
   StepState step_;
   int64_t memory_budget_ = 0;
   int64_t dynamic_bytes_ = 0;

@@ -9,17 +9,10 @@
 #include "runtime/pass.h"
 #include "runtime/passes.h"
 #include "runtime/product.h"
-#include "runtime/transposes.h"
 #include "runtime/versions.h"
 
 namespace staticflow {
 namespace {
-
-// Filled before main().
-std::vector<std::string>& TransposeTypes() {
-  static std::vector<std::string>& types = *new std::vector<std::string>();
-  return types;
-}
 
 // Whether the instruction transposes a matrix.
 bool TransposesMatrix(const Plan& plan, const Instruction& instruction) {
@@ -27,8 +20,7 @@ bool TransposesMatrix(const Plan& plan, const Instruction& instruction) {
       instruction.outputs.size() != 1) {
     return false;
   }
-  const std::vector<std::string>& types = TransposeTypes();
-  if (std::find(types.begin(), types.end(), instruction.node->type()) == types.end()) return false;
+  if (!instruction.node->op().is(OpRole::kTranspose)) return false;
   const Buffer& order = plan.buffers[plan.values[instruction.inputs[1]].buffer];
   if (order.kind != BufferKind::kConst || plan.values[instruction.inputs[0]].shape.rank() != 2) return false;
   const Tensor& perm = order.constant;
@@ -158,8 +150,6 @@ class TransposeFolder {
 };
 
 }  // namespace
-
-TransposeRegistrar::TransposeRegistrar(absl::string_view op_type) { TransposeTypes().push_back(std::string(op_type)); }
 
 void FoldTransposes(Plan* plan) { TransposeFolder(plan).Run(); }
 

@@ -43,6 +43,11 @@ absl::Status Executor::Prepare(Frame& frame) {
   const Plan& plan = *frame.plan_;
   SF_RETURN_IF_ERROR(PrepareViews(frame));
   PrepareWalks(frame);
+  for (const Instruction& instruction : plan.instructions) {
+    if (instruction.node == nullptr || !instruction.node->op().has(kStepObjects)) continue;
+    frame.objects_ = std::make_unique<ResourceStore>();
+    break;
+  }
   frame.scratch_.resize(plan.workers);
   frame.fetched_.resize(plan.fetch_values.size());
   for (size_t b = 0; b < plan.buffers.size(); ++b) {

@@ -72,6 +72,7 @@ struct IndexRange {
 // What kernels of one step share. Owned by the executor.
 struct StepState {
   ResourceStore* resources = nullptr;
+  ResourceStore* objects = nullptr;              // what lives for this step alone; null unless an op is kStepObjects
   Env* env = nullptr;                            // all file access of a step goes through it
   const std::atomic<bool>* cancelled = nullptr;  // null: cannot be cancelled
   const std::function<void(absl::string_view)>* warn = nullptr;

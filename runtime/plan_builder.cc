@@ -21,8 +21,6 @@ namespace {
 // Larger results are recomputed each step instead of being kept with the plan.
 constexpr int64_t kMaxFoldedBytes = int64_t{1} << 18;
 
-bool IsObject(DataType dtype) { return dtype == DT_STRING || dtype == DT_RESOURCE || dtype == DT_VARIANT; }
-
 }  // namespace
 
 int PlanBuilder::NewValue(DataType dtype, const Shape& shape, Buffer buffer) {

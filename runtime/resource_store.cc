@@ -77,6 +77,11 @@ void ResourceStore::Remove(absl::string_view name) {
   resources_.erase(name);
 }
 
+void ResourceStore::Clear() {
+  std::lock_guard lock(lookup_);
+  resources_.clear();
+}
+
 int64_t ResourceStore::bytes() {
   std::lock_guard lock(lookup_);
   int64_t total = 0;
@@ -84,6 +89,10 @@ int64_t ResourceStore::bytes() {
     if (slot->value.valid()) total = AddSizes(total, slot->value.bytes());
   }
   return total;
+}
+
+absl::Status ResourceStore::Missing(absl::string_view name) {
+  return absl::NotFoundError(absl::StrCat("there is no resource ", name));
 }
 
 absl::Status ResourceStore::WrongType(absl::string_view name) {

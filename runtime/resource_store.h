@@ -63,14 +63,27 @@ class ResourceStore {
     if (resource == nullptr) return WrongType(name);
     return resource;
   }
-  // Forgets the resource `name` (a stack at the end of its step). No plan may use it any more.
+  // Forgets the resource `name`. No plan may use it any more.
   void Remove(absl::string_view name);
+  // The resource `name`, or NotFound; InvalidArgument when it is of another type.
+  template <typename T>
+  absl::StatusOr<T*> Find(absl::string_view name) {
+    std::lock_guard lock(lookup_);
+    auto it = resources_.find(name);
+    if (it == resources_.end()) return Missing(name);
+    T* resource = dynamic_cast<T*>(it->second.get());
+    if (resource == nullptr) return WrongType(name);
+    return resource;
+  }
+  // Forgets all resources but the variables: the end of a step, for a store of what lives that long.
+  void Clear();
 
   std::shared_mutex& mutex() { return mutex_; }
   // Bytes held by variables.
   int64_t bytes();
 
  private:
+  static absl::Status Missing(absl::string_view name);
   static absl::Status WrongType(absl::string_view name);
 
   std::mutex lookup_;

@@ -85,9 +85,7 @@ class Sharer {
       shared_[b] = first.try_emplace({static_cast<int>(constant.dtype()), bytes}, static_cast<int>(b)).first->second;
     }
   }
-  static bool HasPlainBytes(DataType dtype) {
-    return dtype != DT_STRING && dtype != DT_RESOURCE && dtype != DT_VARIANT && DataTypeSize(dtype) > 0;
-  }
+  static bool HasPlainBytes(DataType dtype) { return !IsObject(dtype) && DataTypeSize(dtype) > 0; }
 
   bool MayShare(const Instruction& instruction) const {
     if (instruction.kind != InstructionKind::kKernel || !instruction.is_static || instruction.outputs.empty())
