@@ -15,7 +15,9 @@ namespace {
 
 Output BuildUnary(OpRole role, Output x) { return NodeBuilder(OpWithRole(role).name(), {x}).Build(); }
 
-bool IsDifferentiableType(DataType dtype) { return IsFloating(dtype) || IsComplex(dtype) || dtype == DT_RESOURCE; }
+bool IsDifferentiableType(DataType dtype) {
+  return IsFloating(dtype) || IsComplex(dtype) || dtype == DT_RESOURCE || dtype == DT_VARIANT;
+}
 
 // Filled before main() by the family of ops that gathers and scatters.
 Output (*densify_slices)(const IndexedSlices&) = nullptr;

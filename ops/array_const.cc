@@ -7,6 +7,7 @@
 #include "ops/array_shapes.h"
 #include "ops/math.h"
 #include "ops/strided_copy.h"
+#include "ops/variant_arithmetic.h"
 #include "runtime/loop.h"
 
 namespace staticflow {
@@ -140,6 +141,7 @@ const OpRegistrar fill({.name = "Fill",
 
 // ZerosLike, OnesLike: 0 and 1 in the shape of x.
 absl::Status ZerosKernel(KernelContext& c) {
+  if (c.output(0).dtype == DT_VARIANT) return ZerosOfVariants(c);
   const auto [begin, end] = c.range();
   DispatchStorage(c.output(0).dtype, [&, begin = begin, end = end]<typename T>() {
     std::fill(c.out<T>(0) + begin, c.out<T>(0) + end, T());
@@ -229,7 +231,8 @@ Output Full(Graph& g, DataType dtype, const Shape& shape, int value, absl::strin
 }
 
 Output FullLike(Operand x, int value, const char* type, absl::string_view name) {
-  if (!x.output().valid() || !x.output().shape().IsFullyDefined()) return NodeBuilder(type, {x}).Name(name).Build();
+  const bool known = x.output().valid() && x.output().shape().IsFullyDefined() && x.output().dtype() != DT_VARIANT;
+  if (!known) return NodeBuilder(type, {x}).Name(name).Build();
   return Full(x.output().graph(), x.output().dtype(), x.output().shape(), value, name, x.where());
 }
 

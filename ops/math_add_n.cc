@@ -4,6 +4,7 @@
 #include "graph/gradients.h"
 #include "ops/elementwise.h"
 #include "ops/math_reduction.h"
+#include "ops/variant_arithmetic.h"
 
 namespace staticflow {
 namespace {
@@ -37,6 +38,7 @@ void AddInputs(const KernelContext& c, BinaryLoop add, int size) {
 }
 
 absl::StatusOr<Kernel> AddNKernel(const KernelSetup& setup) {
+  if (setup.output_dtype(0) == DT_VARIANT) return Kernel(AddVariants);
   const auto add = [](auto x, auto y) { return WrapAdd(x, y); };
   BinaryLoop loop = nullptr;
   DispatchType<float, double, Half, BFloat16, int32_t, int64_t, uint8_t, int8_t, int16_t, uint16_t, uint32_t, uint64_t>(
@@ -61,7 +63,9 @@ bool AddNLoop(LoopContext& c) {
 const OpRegistrar add_n_op({.name = "AddN",
                             .inputs = {"inputs: N * T"},
                             .outputs = {"sum: T"},
-                            .attrs = {"N: int >= 1", kNumberT},
+                            .attrs = {"N: int >= 1",
+                                      "T: {bfloat16, half, float, double, int8, int16, int32, int64, uint8, uint16, "
+                                      "uint32, uint64, variant}"},
                             .shape = AddNShape,
                             .gradient = AddNGradient,
                             .kernel = &AddNKernel,

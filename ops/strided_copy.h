@@ -36,6 +36,7 @@ template <typename F>
 bool DispatchStorage(DataType dtype, F&& f) {
   if (dtype == DT_STRING) return f.template operator()<std::string>(), true;
   if (dtype == DT_RESOURCE) return f.template operator()<ResourceHandle>(), true;
+  if (dtype == DT_VARIANT) return f.template operator()<Variant>(), true;
   switch (DataTypeSize(dtype)) {
     case 1:
       return f.template operator()<uint8_t>(), true;

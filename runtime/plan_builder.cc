@@ -176,7 +176,9 @@ absl::Status PlanBuilder::EmitAliases(const ProgramItem& item) {
 bool PlanBuilder::Fold(const Node& node, const Kernel& kernel, absl::Span<const int> inputs,
                        absl::Span<const Shape> shapes) {
   if (!options_.fold_constants || node.op().has(kStateful)) return false;
-  const bool shape_only = node.op().has(kShapeOnly);
+  bool shape_only = node.op().has(kShapeOnly);
+  // Zeros like a list of tensors depend on what is in it.
+  for (const Output& input : node.inputs()) shape_only &= input.dtype() != DT_VARIANT;
   std::vector<Tensor> operands, results;
   for (int value : inputs) {
     if (value < 0 || BufferOf(value).kind == BufferKind::kVariable) return false;
