@@ -21,12 +21,12 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
-#include "examples/support/line_plot.h"
 #include "examples/support/neural_net.h"
 #include "examples/support/program.h"
 #include "examples/support/saved_network.h"
 #include "runtime/io/crc32c.h"
 #include "runtime/io/env.h"
+#include "runtime/io/line_plot.h"
 #include "staticflow.h"
 
 ABSL_FLAG(std::string, data, "/usr/share/datasets/fashion-mnist", "The folder of the four IDX files, plain or .gz.");

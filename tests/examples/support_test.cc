@@ -1,4 +1,4 @@
-// The progress line, the plot and the reading of flags.
+// The progress line and the reading of flags.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <string>
 
-#include "examples/support/line_plot.h"
 #include "examples/support/program.h"
 #include "examples/support/progress.h"
 
@@ -56,29 +55,6 @@ TEST(Progress, ATerminalsLineIsDrawnOverAndCoversTheLongerOneBefore) {
             "\rnet   75% ###############.....  3/4  1 batches/s  ETA 0:01  loss 0.5000  accuracy 0.2500"
             "\rnet  100% ####################  4/4  1 batches/s  loss nan  accuracy 0.2500" +
                 std::string(13, ' ') + "\n");
-}
-
-TEST(LinePlot, DrawsAxesCurvesAndLegend) {
-  LinePlot plot({.title = "a < b & c", .x_label = "steps", .y_label = "accuracy"});
-  plot.Add("one", {{0, 0}, {500, 0.5}, {1000, std::nan("")}, {49500, 1}});
-  plot.Add("two", {});
-  const std::string svg = plot.Svg();
-  for (const char* text : {"a &lt; b &amp; c", ">steps<", ">accuracy<", ">one<", ">two<", ">0.0<", ">0.1<", ">1.0<",
-                           ">0<", ">5,000<", ">50,000<", "</svg>"}) {
-    EXPECT_THAT(svg, HasSubstr(text));
-  }
-  EXPECT_THAT(svg, Not(HasSubstr("nan")));
-  // A gap, not a line, where a value is missing: two moves in one path.
-  const size_t path = svg.find("<path d=\"M");
-  ASSERT_NE(path, svg.npos);
-  EXPECT_NE(svg.substr(path + 10, svg.find("fill", path) - path).find(" M"), std::string::npos);
-  EXPECT_EQ(svg, plot.Svg());
-}
-
-TEST(LinePlot, NeedsNoPoints) {
-  const std::string svg = LinePlot({.title = "empty"}).Svg();
-  EXPECT_THAT(svg, HasSubstr(">empty<"));
-  EXPECT_THAT(svg, Not(HasSubstr("nan")));
 }
 
 TEST(Program, ReadsAndChecksFlags) {
