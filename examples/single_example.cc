@@ -1,0 +1,338 @@
+// One example at a time or all at once: why the same network, asked about the same picture, gives two answers.
+//
+//   bazel run //examples:single_example                          three networks on drawn pictures
+//   bazel run //examples:single_example -- --network=dense --data=FOLDER
+//
+// Each network is trained with its batch normalization hard-wired to `training = true`, and then asked about single
+// pictures and about all of them. The fix shares its weights and needs no training: only `training` becomes a
+// placeholder, which is false unless it is fed.
+//
+//   dense   flatten, dense 3136, batch norm, relu, dense 6. One example is its own mean: batch norm gives beta for
+//           every picture, and so all single predictions are the same. To the last bit they are when it is computed as
+//           gamma (x - mean) / sqrt(variance + epsilon) + beta; the layer, as TensorFlow's, rounds a little.
+//   conv    conv 7 x 7 / 2 of 64 channels, batch norm, relu, flatten, dense 6. The mean is taken over the pixels too:
+//           single predictions differ, but not only by what the picture shows.
+//   resnet  zero padding, the same convolution, max pooling, a residual block, global pooling, dense 6.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "examples/support/pictures.h"
+#include "examples/support/program.h"
+#include "examples/support/progress.h"
+#include "staticflow.h"
+
+ABSL_FLAG(std::string, data, "", "A folder with a folder of PPM files for each class; empty: drawn pictures.");
+ABSL_FLAG(std::string, network, "dense,conv,resnet", "Which networks, with commas between them.");
+ABSL_FLAG(int64_t, units, 64 * 7 * 7, "Of the dense network's hidden layer.");
+ABSL_FLAG(int64_t, filters, 64, "Channels of the convolutions.");
+ABSL_FLAG(int64_t, epochs, 3, "How often the training pictures are seen.");
+ABSL_FLAG(int64_t, batch_size, 32, "Pictures in a batch.");
+ABSL_FLAG(double, momentum, 0.99, "The share of the moving averages that an update keeps.");
+ABSL_FLAG(int64_t, train_images, 1080, "Drawn pictures to train with.");
+ABSL_FLAG(int64_t, test_images, 120, "Drawn pictures to test with.");
+ABSL_FLAG(int64_t, seed, 1, "Of the drawn pictures and the order of the batches.");
+ABSL_FLAG(int32_t, threads, 0, "0: as many as the machine has. The results do not depend on it.");
+
+namespace sf = staticflow;
+
+namespace {
+
+constexpr int kShown = 3;           // pictures whose predictions are printed
+constexpr double kAgree = 1e-5;     // predictions that differ by less agree
+constexpr double kSmallest = 1e-7;  // probabilities are clipped here before their logarithm
+
+// How batch normalization is done in one application of a network.
+struct Mode {
+  sf::layers::Training training = true;
+  bool by_hand = false;  // the formula in place of the layer, with the statistics of the batch; dense only
+};
+
+// What the last layer gets, of rank 2, and the first batch normalization on the way to it.
+struct Body {
+  sf::Output features, normalized;
+};
+
+// With x = mean nothing is left to be rounded.
+sf::Output NormalizeByHand(sf::Graph& g, sf::Output x) {
+  const sf::VariableScope scope(g, "batch_normalization");
+  const sf::Variable gamma = sf::GetVariable(g, "gamma"), beta = sf::GetVariable(g, "beta");
+  const sf::MomentsResult batch = sf::Moments(x, {0});
+  return gamma.snapshot * ((x - batch.mean) / sf::Sqrt(batch.variance + 1e-3)) + beta.snapshot;
+}
+
+sf::Output Normalize(sf::Graph& g, sf::Output x, const Mode& mode, double gamma = 1) {
+  return sf::layers::BatchNormalization(g, x,
+                                        {.momentum = absl::GetFlag(FLAGS_momentum),
+                                         .training = mode.training,
+                                         .gamma_initializer = sf::initializers::Constant(gamma)});
+}
+
+Body Dense(sf::Graph& g, sf::Output x, const Mode& mode) {
+  sf::Output h = sf::layers::Flatten(g, x);
+  h = sf::layers::Dense(g, h, {.units = absl::GetFlag(FLAGS_units)});
+  const sf::Output normalized = mode.by_hand ? NormalizeByHand(g, h) : Normalize(g, h, mode);
+  return {sf::Relu(normalized), normalized};
+}
+
+Body Conv(sf::Graph& g, sf::Output x, const Mode& mode) {
+  sf::Output h = sf::layers::Conv2D(g, x,
+                                    {.filters = absl::GetFlag(FLAGS_filters),
+                                     .kernel_size = 7,
+                                     .strides = 2,
+                                     .kernel_initializer = sf::initializers::GlorotUniform({.seed = 1})});
+  const sf::Output normalized = Normalize(g, h, mode);
+  return {sf::layers::Flatten(g, sf::Relu(normalized)), normalized};
+}
+
+Body ResNet(sf::Graph& g, sf::Output x, const Mode& mode) {
+  const int64_t filters = absl::GetFlag(FLAGS_filters);
+  int64_t seed = 1;
+  const auto conv = [&](sf::Output in, int window, int stride, const char* padding) {
+    return sf::layers::Conv2D(g, in,
+                              {.filters = filters,
+                               .kernel_size = window,
+                               .strides = stride,
+                               .padding = padding,
+                               .use_bias = false,
+                               .kernel_initializer = sf::initializers::GlorotUniform({.seed = seed++})});
+  };
+  const sf::Output padded = sf::Pad(x, {0, 0, 3, 3, 3, 3, 0, 0});  // ZeroPadding2D((3, 3))
+  const sf::Output normalized = Normalize(g, conv(padded, 7, 2, "valid"), mode);
+  sf::Output h = sf::layers::MaxPooling2D(g, sf::Relu(normalized), {.pool_size = 3, .strides = 2});
+  // The identity block: with gamma 0 at its end it starts as the identity.
+  const sf::Output shortcut = h;
+  h = sf::Relu(Normalize(g, conv(h, 1, 1, "valid"), mode));
+  h = sf::Relu(Normalize(g, conv(h, 3, 1, "same"), mode));
+  h = Normalize(g, conv(h, 1, 1, "valid"), mode, 0);
+  h = sf::Relu(h + shortcut);
+  // GlobalAveragePooling2D beside GlobalMaxPooling2D, and a layer that starts as the identity too.
+  h = sf::Concat({sf::Mean(h, {1, 2}), sf::Max(h, {1, 2})}, 1);
+  h = sf::layers::Dense(g, h, {.units = 2 * filters, .kernel_initializer = sf::initializers::Identity()});
+  return {h, normalized};
+}
+
+// One application of a network: the variables are those of the first one of its name.
+struct Applied {
+  sf::Output probabilities, normalized;
+};
+
+Applied Apply(sf::Graph& g, const std::string& network, sf::Output x, const Mode& mode) {
+  const sf::VariableScope scope(g, network, {.reuse = sf::Reuse::kAutoReuse});
+  const Body body = network == "dense" ? Dense(g, x, mode) : network == "conv" ? Conv(g, x, mode) : ResNet(g, x, mode);
+  const sf::Output logits = sf::layers::Dense(
+      g, body.features,
+      {.units = sf::kPictureClasses, .kernel_initializer = sf::initializers::GlorotUniform({.seed = 1})});
+  return {sf::Softmax(logits), body.normalized};
+}
+
+// What a network answers about the test pictures, a row for each picture.
+struct Answers {
+  sf::Tensor all_at_once, one_by_one;
+  std::vector<sf::Tensor> normalized;  // of each single picture
+};
+
+class Network {
+ public:
+  explicit Network(std::string name) : name_(std::move(name)) {
+    x_ = sf::Placeholder(
+        g_, {.dtype = sf::DT_FLOAT, .shape = {-1, sf::kPictureSide, sf::kPictureSide, 3}, .name = "pictures"});
+    labels_ = sf::Placeholder(g_, {.dtype = sf::DT_FLOAT, .shape = {-1, sf::kPictureClasses}, .name = "labels"});
+    hard_wired_ = Apply(g_, name_, x_, {.training = true});
+    const sf::Output p = sf::ClipByValue(hard_wired_.probabilities, kSmallest, 1 - kSmallest);
+    loss_ = sf::Mean(-sf::Sum(labels_ * sf::Log(p), {1}));
+    const sf::ControlDependencies after(g_, g_.collection(sf::kUpdateOps));
+    train_ = sf::train::Adam(g_, {.epsilon = 1e-7}).Minimize(loss_);
+  }
+
+  absl::Status Train(const sf::DataSet& data) {
+    session_ = std::make_unique<sf::Session>(g_, sf::SessionOptions{.threads = absl::GetFlag(FLAGS_threads)});
+    SF_RETURN_IF_ERROR(session_->Initialize());
+    SF_ASSIGN_OR_RETURN(const sf::Step step,
+                        session_->Prepare({.feeds = {x_, labels_}, .fetches = {loss_}, .targets = {train_}}));
+    const int64_t batch_size = absl::GetFlag(FLAGS_batch_size), epochs = absl::GetFlag(FLAGS_epochs);
+    sf::Batches batches(data, {.batch_size = batch_size,
+                               .shuffle = true,
+                               .seed = static_cast<uint64_t>(absl::GetFlag(FLAGS_seed)),
+                               .epochs = epochs});
+    const int64_t in_epoch = (data.size() + batch_size - 1) / batch_size;
+    sf::Progress progress({.label = name_, .total = epochs * in_epoch, .line_every = in_epoch});
+    std::vector<sf::Tensor> batch;
+    for (int64_t i = 1;; ++i) {
+      SF_ASSIGN_OR_RETURN(const bool more, batches.Next(&batch));
+      if (!more) break;
+      SF_ASSIGN_OR_RETURN(const std::vector<sf::Tensor> out, step.Run(batch));
+      updates_ = i;
+      progress.Update(i, out[0].scalar<float>(), std::nullopt);
+    }
+    progress.Finish();
+    return absl::OkStatus();
+  }
+
+  // The network as it should have been written, with the same variables.
+  Applied Fixed() {
+    const sf::Output is_training = sf::PlaceholderWithDefault(g_, sf::Tensor(false), {.name = "is_training"});
+    return Apply(g_, name_, x_, {.training = is_training});
+  }
+  Applied ByHand() { return Apply(g_, name_, x_, {.by_hand = true}); }
+  absl::StatusOr<sf::Tensor> Beta() {
+    const sf::VariableScope scope(g_, name_ + "/batch_normalization", {.reuse = sf::Reuse::kReuse});
+    return session_->Run({}, sf::GetVariable(g_, "beta").ref());
+  }
+
+  absl::StatusOr<Answers> Ask(const Applied& network, const sf::Tensor& pictures) {
+    SF_ASSIGN_OR_RETURN(const sf::Step step,
+                        session_->Prepare({.feeds = {x_}, .fetches = {network.probabilities, network.normalized}}));
+    const int64_t n = pictures.shape().dim(0), size = pictures.num_elements() / n;
+    Answers answers;
+    SF_ASSIGN_OR_RETURN(const std::vector<sf::Tensor> all, step.Run({pictures}));
+    answers.all_at_once = all[0];
+    SF_ASSIGN_OR_RETURN(answers.one_by_one, sf::Tensor::Create(sf::DT_FLOAT, all[0].shape()));
+    for (int64_t i = 0; i < n; ++i) {
+      const sf::Tensor one =
+          sf::Tensor::Borrow<float>({1, sf::kPictureSide, sf::kPictureSide, 3}, pictures.data<float>() + i * size);
+      SF_ASSIGN_OR_RETURN(std::vector<sf::Tensor> out, step.Run({one}));
+      std::copy_n(out[0].data<float>(), sf::kPictureClasses,
+                  answers.one_by_one.data<float>() + i * sf::kPictureClasses);
+      answers.normalized.push_back(std::move(out[1]));
+    }
+    return answers;
+  }
+
+  const Applied& hard_wired() const { return hard_wired_; }
+  int64_t updates() const { return updates_; }  // of the moving averages, so far
+
+ private:
+  std::string name_;
+  sf::Graph g_;
+  sf::Output x_, labels_, loss_;
+  sf::Operation train_;
+  Applied hard_wired_;
+  std::unique_ptr<sf::Session> session_;
+  int64_t updates_ = 0;
+};
+
+absl::Span<const float> Row(const sf::Tensor& tensor, int64_t i) {
+  return tensor.flat<float>().subspan(static_cast<size_t>(i * sf::kPictureClasses), sf::kPictureClasses);
+}
+
+double LargestDifference(absl::Span<const float> a, absl::Span<const float> b) {
+  double largest = 0;
+  for (size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::fabs(double{a[i]} - double{b[i]}));
+  return largest;
+}
+
+double Accuracy(const sf::Tensor& predictions, const sf::Tensor& labels) {
+  int64_t right = 0;
+  const int64_t n = labels.shape().dim(0);
+  for (int64_t i = 0; i < n; ++i) {
+    const auto p = Row(predictions, i), l = Row(labels, i);
+    right += std::max_element(p.begin(), p.end()) - p.begin() == std::max_element(l.begin(), l.end()) - l.begin();
+  }
+  return static_cast<double>(right) / static_cast<double>(n);
+}
+
+// "the same bit for bit", or how far apart.
+std::string Difference(double largest, double rounding = kAgree) {
+  if (largest == 0) return "the same bit for bit";
+  if (largest <= rounding) return absl::StrFormat("the same but for rounding, by up to %.3g", largest);
+  return absl::StrFormat("they differ by up to %.3g", largest);
+}
+
+// Returns the largest difference between the two predictions for a picture.
+double PrintAnswers(const std::string& title, const Answers& answers, const sf::Tensor& labels) {
+  const int64_t n = labels.shape().dim(0);
+  double to_batch = 0, to_single = 0;
+  std::printf("\n%s\n", title.c_str());
+  for (int64_t i = 0; i < n; ++i) {
+    const auto one = Row(answers.one_by_one, i), all = Row(answers.all_at_once, i);
+    to_batch = std::max(to_batch, LargestDifference(one, all));
+    to_single = std::max(to_single, LargestDifference(one, Row(answers.one_by_one, 0)));
+    if (i >= kShown) continue;
+    const auto print = [](std::string* out, float value) { absl::StrAppendFormat(out, "%.6f", value); };
+    std::printf("Pred vector - inference from one example  = %d = [%s]\n", static_cast<int>(i),
+                absl::StrJoin(one, " ", print).c_str());
+    std::printf("Pred vector - inference from all examples = %d = [%s]\n", static_cast<int>(i),
+                absl::StrJoin(all, " ", print).c_str());
+  }
+  std::printf("a picture by itself and among all: %s\n", Difference(to_batch).c_str());
+  std::printf("different pictures, each by itself: %s\n", Difference(to_single).c_str());
+  std::printf("accuracy on %d test pictures: one by one %.4f, all at once %.4f\n", static_cast<int>(n),
+              Accuracy(answers.one_by_one, labels), Accuracy(answers.all_at_once, labels));
+  return to_batch;
+}
+
+// What the post suspected: batch normalization of a single row leaves beta.
+void CompareWithBeta(const Answers& answers, const sf::Tensor& beta) {
+  double largest = 0;
+  for (const sf::Tensor& y : answers.normalized) {
+    largest = std::max(largest, LargestDifference(y.flat<float>(), beta.flat<float>()));
+  }
+  std::printf("what batch normalization makes of a single picture, and beta: %s\n", Difference(largest, 1e-3).c_str());
+}
+
+absl::Status RunNetwork(const std::string& name, const sf::Pictures& pictures) {
+  std::printf("\n==== %s ====\n", name.c_str());
+  Network network(name);
+  SF_RETURN_IF_ERROR(network.Train(pictures.train));
+  SF_ASSIGN_OR_RETURN(const std::vector<sf::Tensor> test, pictures.test.AllRows());
+
+  SF_ASSIGN_OR_RETURN(const Answers before, network.Ask(network.hard_wired(), test[0]));
+  PrintAnswers("before: training = true is hard-wired", before, test[1]);
+  if (name == "dense") {
+    SF_ASSIGN_OR_RETURN(const sf::Tensor beta, network.Beta());
+    CompareWithBeta(before, beta);
+    SF_ASSIGN_OR_RETURN(const Answers by_hand, network.Ask(network.ByHand(), test[0]));
+    PrintAnswers("before, batch normalization written as gamma (x - mean) / sqrt(variance + epsilon) + beta", by_hand,
+                 test[1]);
+    CompareWithBeta(by_hand, beta);
+  }
+
+  SF_ASSIGN_OR_RETURN(const Answers after, network.Ask(network.Fixed(), test[0]));
+  const double apart = PrintAnswers("after: training is a placeholder, false for predictions", after, test[1]);
+  std::printf("the moving averages, after %d updates with momentum %g: %.1f %% of them are their initial values\n",
+              static_cast<int>(network.updates()), absl::GetFlag(FLAGS_momentum),
+              100 * std::pow(absl::GetFlag(FLAGS_momentum), network.updates()));
+  if (apart <= kAgree) return absl::OkStatus();
+  return absl::InternalError(
+      absl::StrCat(name, ": single predictions of the fixed network differ by ", apart, " from those of the batch"));
+}
+
+absl::StatusOr<sf::Pictures> LoadPictures() {
+  if (const std::string data = absl::GetFlag(FLAGS_data); !data.empty()) return sf::ReadPictures(sf::PosixEnv(), data);
+  return sf::DrawPictures({.train = absl::GetFlag(FLAGS_train_images),
+                           .test = absl::GetFlag(FLAGS_test_images),
+                           .seed = static_cast<uint64_t>(absl::GetFlag(FLAGS_seed))});
+}
+
+absl::Status Run() {
+  SF_RETURN_IF_ERROR(sf::CheckRange("units", absl::GetFlag(FLAGS_units), 1, 10000));
+  SF_RETURN_IF_ERROR(sf::CheckRange("filters", absl::GetFlag(FLAGS_filters), 1, 1000));
+  SF_RETURN_IF_ERROR(sf::CheckRange("epochs", absl::GetFlag(FLAGS_epochs), 0, 10000));
+  SF_RETURN_IF_ERROR(sf::CheckRange("batch_size", absl::GetFlag(FLAGS_batch_size), 1, 10000));
+  SF_RETURN_IF_ERROR(sf::CheckRange("momentum", absl::GetFlag(FLAGS_momentum), 0, 1));
+  SF_RETURN_IF_ERROR(sf::CheckRange("threads", absl::GetFlag(FLAGS_threads), 0, 1024));
+  const std::vector<std::string> networks = absl::StrSplit(absl::GetFlag(FLAGS_network), ',');
+  for (const std::string& name : networks) {
+    SF_RETURN_IF_ERROR(sf::CheckChoice("network", name, {"dense", "conv", "resnet"}));
+  }
+  SF_ASSIGN_OR_RETURN(const sf::Pictures pictures, LoadPictures());
+  for (const std::string& name : networks) SF_RETURN_IF_ERROR(RunNetwork(name, pictures));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return sf::RunProgram(argc, argv, "Compares predictions for one example and for many, before and after the fix.",
+                        Run);
+}
