@@ -2,10 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "runtime/io/env.h"
@@ -112,6 +115,71 @@ TEST(SingleExample, WrongFlagsAreErrors) {
     const ProgramRun run = RunSingle({flag});
     EXPECT_EQ(run.exit_code, 1) << flag;
     EXPECT_THAT(run.output, HasSubstr(message));
+  }
+}
+
+// The four numbers of a row of the table of statistics: accuracy and loss here, accuracy and loss elsewhere.
+std::vector<double> Scores(const std::string& output, const std::string& row) {
+  const std::string line = Section(output, "\n" + row);
+  std::vector<double> scores;
+  for (absl::string_view word : absl::StrSplit(line.substr(1, line.find('\n', 1)), ' ', absl::SkipEmpty())) {
+    if (double score; absl::StrContains(word, '.') && absl::SimpleAtod(word, &score)) scores.push_back(score);
+  }
+  EXPECT_EQ(scores.size(), 4u) << row << output;
+  scores.resize(4);
+  return scores;
+}
+
+TEST(PopulationStatistics, RepeatsThePostAndComparesStatistics) {
+  const ProgramRun run = RunExample("population_statistics");
+  ASSERT_EQ(run.exit_code, 0) << run.output;
+  const std::string post = Section(run.output, "==== the post's experiment");
+  EXPECT_THAT(post, HasSubstr("3 ... difference in results on training and eval mode : "));
+  EXPECT_THAT(post, HasSubstr("eval and train results SAME (difference "));
+  // The running variance is PyTorch's: divided by n - 1.
+  const size_t after = post.find("after one update: ") + 18, by = post.find("it would be ") + 12;
+  EXPECT_NEAR(std::atof(post.c_str() + after), std::atof(post.c_str() + by), 3e-7) << post;
+  EXPECT_GT(std::fabs(std::atof(post.c_str() + after) - std::atof(post.c_str() + post.find("by n 0") + 5)), 1e-6);
+
+  const std::vector<double> moving = Scores(run.output, "moving averages  "),
+                            single = Scores(run.output, "moving averages, one picture at a time"),
+                            batch_32 = Scores(run.output, "the batch's own, of 32"),
+                            batch_1 = Scores(run.output, "the batch's own, of 1 (warning 1)"),
+                            of_training = Scores(run.output, "population: 50 batches of the training set"),
+                            of_elsewhere = Scores(run.output, "population: 20 batches of elsewhere");
+  EXPECT_EQ(moving, single);
+  EXPECT_GT(moving[0], 0.9);
+  EXPECT_GT(batch_32[0], 0.9);
+  EXPECT_LT(batch_1[0], 0.8);
+  EXPECT_LT(moving[2], 0.7);
+  EXPECT_GT(of_elsewhere[2], 0.9);
+  // What the moving averages approach; the last bits of the program's state are restored between the rows.
+  EXPECT_NEAR(of_training[0], moving[0], 0.02);
+  EXPECT_NEAR(of_training[2], moving[2], 0.1);
+
+  const std::string losses = Section(run.output, "==== binary cross-entropy");
+  const auto accuracy = [&](const std::string& loss) {
+    return std::atof(losses.c_str() + losses.find("accuracy ", losses.find(loss)) + 9);
+  };
+  EXPECT_GT(accuracy("from the logit"), 0.9);
+  EXPECT_LT(accuracy("from the sigmoid"), 0.8);
+  EXPECT_LT(accuracy("from the softmax"), 0.6);
+}
+
+TEST(PopulationStatistics, FlagsAreCheckedAndThreadsChangeNothing) {
+  const std::vector<std::string> small = {"--steps=3", "--train_pictures=64", "--test_pictures=32"};
+  const auto with = [&](const std::string& flag) {
+    std::vector<std::string> flags = small;
+    flags.push_back(flag);
+    return RunExample("population_statistics", flags);
+  };
+  EXPECT_EQ(with("--threads=1").output, with("--threads=2").output);
+  EXPECT_NE(with("--momentum=0.5").output, with("--momentum=0.1").output);
+  for (const auto& [flag, message] :
+       {std::pair("--momentum=2", "--momentum=2"), std::pair("--train_pictures=5", "--train_pictures=5: expected"),
+        std::pair("--shift=-1", "--shift=-1")}) {
+    EXPECT_EQ(with(flag).exit_code, 1) << flag;
+    EXPECT_THAT(with(flag).output, HasSubstr(message));
   }
 }
 
