@@ -1,5 +1,5 @@
 // Update rules that scale the step of each element by what its gradients were.
-#include "ops/update_rule.h"
+#include "ops/update_rules.h"
 
 namespace staticflow {
 namespace {
@@ -53,18 +53,6 @@ const RuleSignature kAdaMax = {.name = "AdaMax",
 const OpRegistrar ada_max(ReferenceForm<AdaMax>(kAdaMax, RuleLoop<AdaMax>));
 const OpRegistrar resource_ada_max(HandleForm<AdaMax>(kAdaMax, RuleLoop<AdaMax>));
 
-// accum += grad^2; var -= lr * grad / sqrt(accum)
-template <typename A>
-struct Adagrad {
-  static constexpr int kVariables = 2;
-  A lr;
-  bool update_slots;
-  Adagrad(const A* p, bool flag) : lr(p[0]), update_slots(flag) {}
-  void operator()(A* v, A grad) const {
-    if (update_slots) v[1] += grad * grad;
-    v[0] -= grad * lr / sqrt(v[1]);
-  }
-};
 const RuleSignature kAdagrad = {.name = "Adagrad",
                                 .variables = {"var", "accum"},
                                 .arguments = {"lr", "grad"},
@@ -73,18 +61,6 @@ const RuleSignature kAdagrad = {.name = "Adagrad",
 const OpRegistrar adagrad(ReferenceForm<Adagrad>(kAdagrad, RuleLoop<Adagrad>));
 const OpRegistrar resource_adagrad(HandleForm<Adagrad>(kAdagrad, RuleLoop<Adagrad>));
 
-// accum += grad^2; var -= lr * grad / (sqrt(accum) + epsilon)
-template <typename A>
-struct AdagradV2 {
-  static constexpr int kVariables = 2;
-  A lr, epsilon;
-  bool update_slots;
-  AdagradV2(const A* p, bool flag) : lr(p[0]), epsilon(p[1]), update_slots(flag) {}
-  void operator()(A* v, A grad) const {
-    if (update_slots) v[1] += grad * grad;
-    v[0] -= grad * lr / (sqrt(v[1]) + epsilon);
-  }
-};
 const RuleSignature kAdagradV2 = {.name = "AdagradV2",
                                   .variables = {"var", "accum"},
                                   .arguments = {"lr", "epsilon", "grad"},
@@ -93,20 +69,6 @@ const RuleSignature kAdagradV2 = {.name = "AdagradV2",
 const OpRegistrar adagrad_v2(ReferenceForm<AdagradV2>(kAdagradV2, RuleLoop<AdagradV2>));
 const OpRegistrar resource_adagrad_v2(HandleForm<AdagradV2>(kAdagradV2, RuleLoop<AdagradV2>));
 
-// accum = rho * accum + (1 - rho) * grad^2; update = grad * sqrt(accum_update + epsilon) / sqrt(accum + epsilon)
-// var -= lr * update; accum_update = rho * accum_update + (1 - rho) * update^2
-template <typename A>
-struct Adadelta {
-  static constexpr int kVariables = 3;
-  A lr, rho, epsilon;
-  Adadelta(const A* p, bool) : lr(p[0]), rho(p[1]), epsilon(p[2]) {}
-  void operator()(A* v, A grad) const {
-    v[1] = v[1] * rho + grad * grad * (A(1) - rho);
-    const A update = sqrt(v[2] + epsilon) / sqrt(v[1] + epsilon) * grad;
-    v[0] -= update * lr;
-    v[2] = v[2] * rho + update * update * (A(1) - rho);
-  }
-};
 const RuleSignature kAdadelta = {.name = "Adadelta",
                                  .variables = {"var", "accum", "accum_update"},
                                  .arguments = {"lr", "rho", "epsilon", "grad"},
@@ -114,18 +76,6 @@ const RuleSignature kAdadelta = {.name = "Adadelta",
 const OpRegistrar adadelta(ReferenceForm<Adadelta>(kAdadelta, RuleLoop<Adadelta>));
 const OpRegistrar resource_adadelta(HandleForm<Adadelta>(kAdadelta, RuleLoop<Adadelta>));
 
-// ms += (1 - rho) * (grad^2 - ms); mom = momentum * mom + lr * grad / sqrt(ms + epsilon); var -= mom
-template <typename A>
-struct RMSProp {
-  static constexpr int kVariables = 3;
-  A lr, rho, momentum, epsilon;
-  RMSProp(const A* p, bool) : lr(p[0]), rho(p[1]), momentum(p[2]), epsilon(p[3]) {}
-  void operator()(A* v, A grad) const {
-    v[1] += (grad * grad - v[1]) * (A(1) - rho);
-    v[2] = v[2] * momentum + (grad * lr) / sqrt(v[1] + epsilon);
-    v[0] -= v[2];
-  }
-};
 const RuleSignature kRMSProp = {.name = "RMSProp",
                                 .variables = {"var", "ms", "mom"},
                                 .arguments = {"lr", "rho", "momentum", "epsilon", "grad"},
@@ -133,20 +83,6 @@ const RuleSignature kRMSProp = {.name = "RMSProp",
 const OpRegistrar rms_prop(ReferenceForm<RMSProp>(kRMSProp, RuleLoop<RMSProp>));
 const OpRegistrar resource_rms_prop(HandleForm<RMSProp>(kRMSProp, RuleLoop<RMSProp>));
 
-// RMSProp with the variance ms - mg^2 in place of ms, where mg += (1 - rho) * (grad - mg)
-template <typename A>
-struct CenteredRMSProp {
-  static constexpr int kVariables = 4;
-  A lr, rho, momentum, epsilon;
-  CenteredRMSProp(const A* p, bool) : lr(p[0]), rho(p[1]), momentum(p[2]), epsilon(p[3]) {}
-  void operator()(A* v, A grad) const {
-    v[2] += (grad * grad - v[2]) * (A(1) - rho);
-    v[1] += (grad - v[1]) * (A(1) - rho);
-    const A variance = (v[2] - v[1] * v[1]) + epsilon;
-    v[3] = v[3] * momentum + (grad * lr) / sqrt(variance);
-    v[0] -= v[3];
-  }
-};
 const RuleSignature kCenteredRMSProp = {.name = "CenteredRMSProp",
                                         .variables = {"var", "mg", "ms", "mom"},
                                         .arguments = {"lr", "rho", "momentum", "epsilon", "grad"},

@@ -1,5 +1,5 @@
 // Update rules that follow the gradient, with and without momentum.
-#include "ops/update_rule.h"
+#include "ops/update_rules.h"
 
 namespace staticflow {
 namespace {
@@ -23,18 +23,6 @@ const OpRegistrar gradient_descent(Accumulating(ReferenceForm<GradientDescent>(k
 const OpRegistrar resource_gradient_descent(Accumulating(HandleForm<GradientDescent>(kGradientDescent,
                                                                                      RuleLoop<GradientDescent>)));
 
-// accum = momentum * accum + grad; var -= lr * accum, or with Nesterov's look ahead lr * (grad + momentum * accum)
-template <typename A>
-struct Momentum {
-  static constexpr int kVariables = 2;
-  A lr, momentum;
-  bool use_nesterov;
-  Momentum(const A* p, bool flag) : lr(p[0]), momentum(p[1]), use_nesterov(flag) {}
-  void operator()(A* v, A grad) const {
-    v[1] = v[1] * momentum + grad;
-    v[0] -= use_nesterov ? grad * lr + v[1] * momentum * lr : v[1] * lr;
-  }
-};
 const RuleSignature kMomentum = {.name = "Momentum",
                                  .variables = {"var", "accum"},
                                  .arguments = {"lr", "grad", "momentum"},
@@ -43,19 +31,6 @@ const RuleSignature kMomentum = {.name = "Momentum",
 const OpRegistrar momentum(ReferenceForm<Momentum>(kMomentum, RuleLoop<Momentum>));
 const OpRegistrar resource_momentum(HandleForm<Momentum>(kMomentum, RuleLoop<Momentum>));
 
-// accum = momentum * accum - lr * grad; var += accum, or with Nesterov momentum * accum - lr * grad.
-// There is no form for references.
-template <typename A>
-struct KerasMomentum {
-  static constexpr int kVariables = 2;
-  A lr, momentum;
-  bool use_nesterov;
-  KerasMomentum(const A* p, bool flag) : lr(p[0]), momentum(p[1]), use_nesterov(flag) {}
-  void operator()(A* v, A grad) const {
-    v[1] = v[1] * momentum - grad * lr;
-    v[0] += use_nesterov ? v[1] * momentum - grad * lr : v[1];
-  }
-};
 const RuleSignature kKerasMomentum = {.name = "KerasMomentum",
                                       .variables = {"var", "accum"},
                                       .arguments = {"lr", "grad", "momentum"},

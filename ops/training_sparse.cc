@@ -103,10 +103,7 @@ absl::Status ApplyRows(KernelContext& c, int gradient, bool flag) {
 template <template <typename> class Rule>
 absl::StatusOr<Kernel> RowsKernel(const KernelSetup& setup) {
   const int gradient = GradientInput(setup.node());
-  bool flag = false;
-  for (const AttrDef& attr : setup.node().op().attrs) {
-    if (attr.kind == AttrKind::kBool && attr.name != "use_locking") flag = setup.attr<bool>(attr.name);
-  }
+  const bool flag = RuleFlag(setup.node());
   Kernel kernel;
   DispatchType<float, double, Half, BFloat16>(setup.input_dtype(gradient), [&]<typename T>() {
     DispatchType<int32_t, int64_t>(setup.input_dtype(gradient + 1), [&]<typename Index>() {

@@ -1,5 +1,5 @@
-// The update rules of the optimizer ops that also have a form for rows (SparseApplyAdagrad beside ApplyAdagrad). How a
-// rule looks: ops/update_rule.h.
+// The update rules of the optimizer ops that have a form for whole variables and one for rows (ApplyAdagrad,
+// SparseApplyAdagrad). How a rule looks: ops/update_rule.h.
 #ifndef STATICFLOW_OPS_UPDATE_RULES_H_
 #define STATICFLOW_OPS_UPDATE_RULES_H_
 
@@ -44,8 +44,9 @@ struct Adagrad {
   bool update_slots;
   Adagrad(const A* p, bool flag) : lr(p[0]), update_slots(flag) {}
   void operator()(A* v, A grad) const {
+    using std::sqrt;  // Lanes have their own
     if (update_slots) v[1] += grad * grad;
-    v[0] -= grad * lr / std::sqrt(v[1]);
+    v[0] -= grad * lr / sqrt(v[1]);
   }
 };
 
@@ -57,8 +58,9 @@ struct AdagradV2 {
   bool update_slots;
   AdagradV2(const A* p, bool flag) : lr(p[0]), epsilon(p[1]), update_slots(flag) {}
   void operator()(A* v, A grad) const {
+    using std::sqrt;  // Lanes have their own
     if (update_slots) v[1] += grad * grad;
-    v[0] -= grad * lr / (std::sqrt(v[1]) + epsilon);
+    v[0] -= grad * lr / (sqrt(v[1]) + epsilon);
   }
 };
 
@@ -70,8 +72,9 @@ struct Adadelta {
   A lr, rho, epsilon;
   Adadelta(const A* p, bool) : lr(p[0]), rho(p[1]), epsilon(p[2]) {}
   void operator()(A* v, A grad) const {
+    using std::sqrt;  // Lanes have their own
     v[1] = v[1] * rho + grad * grad * (A(1) - rho);
-    const A update = std::sqrt(v[2] + epsilon) / std::sqrt(v[1] + epsilon) * grad;
+    const A update = sqrt(v[2] + epsilon) / sqrt(v[1] + epsilon) * grad;
     v[0] -= update * lr;
     v[2] = v[2] * rho + update * update * (A(1) - rho);
   }
@@ -84,8 +87,9 @@ struct RMSProp {
   A lr, rho, momentum, epsilon;
   RMSProp(const A* p, bool) : lr(p[0]), rho(p[1]), momentum(p[2]), epsilon(p[3]) {}
   void operator()(A* v, A grad) const {
+    using std::sqrt;  // Lanes have their own
     v[1] += (grad * grad - v[1]) * (A(1) - rho);
-    v[2] = v[2] * momentum + (grad * lr) / std::sqrt(v[1] + epsilon);
+    v[2] = v[2] * momentum + (grad * lr) / sqrt(v[1] + epsilon);
     v[0] -= v[2];
   }
 };
@@ -97,10 +101,11 @@ struct CenteredRMSProp {
   A lr, rho, momentum, epsilon;
   CenteredRMSProp(const A* p, bool) : lr(p[0]), rho(p[1]), momentum(p[2]), epsilon(p[3]) {}
   void operator()(A* v, A grad) const {
+    using std::sqrt;  // Lanes have their own
     v[2] += (grad * grad - v[2]) * (A(1) - rho);
     v[1] += (grad - v[1]) * (A(1) - rho);
     const A variance = (v[2] - v[1] * v[1]) + epsilon;
-    v[3] = v[3] * momentum + (grad * lr) / std::sqrt(variance);
+    v[3] = v[3] * momentum + (grad * lr) / sqrt(variance);
     v[0] -= v[3];
   }
 };
