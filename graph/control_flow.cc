@@ -1,5 +1,7 @@
 #include "graph/control_flow.h"
 
+#include <algorithm>
+
 #include "graph/node_builder.h"
 
 namespace staticflow {
@@ -18,6 +20,23 @@ const Op* SwitchFor(bool is_ref) {
 bool ControlFlowContext::Contains(const ControlFlowContext* context) const {
   while (context != nullptr && context != this) context = context->outer();
   return context == this;
+}
+
+void ControlFlowContext::Complete(NodeDefinition& definition) {
+  for (Output& input : definition.inputs) {
+    if (input.valid()) input = Capture(input);
+  }
+  if (WhileContext* loop = LoopAround(this)) definition.control_inputs = loop->Await(definition.control_inputs);
+  // Control edges from outside order the node but do not tell whether its branch is taken: that is the pivot's part.
+  const bool waits_inside = std::any_of(definition.control_inputs.begin(), definition.control_inputs.end(),
+                                        [&](Node* node) { return Contains(node->context()); });
+  if (definition.inputs.empty() && !waits_inside && pivot() != nullptr) definition.control_inputs.push_back(pivot());
+}
+
+void ControlFlowContext::RestoreValues(std::vector<std::string> values,
+                                       std::vector<std::pair<std::string, std::string>> external_values) {
+  values_ = std::move(values);
+  external_values_ = std::move(external_values);
 }
 
 CondContext::CondContext(std::string name, ControlFlowContext* outer, Output pred, Node* pivot, int branch)
@@ -47,7 +66,11 @@ Output CondContext::Capture(Output value) {
   {
     // The Switch stands outside the branch: it waits for nothing but its inputs.
     const ControlDependencies outside(g, ControlDependencies::kClear);
-    node = NodeBuilder(op->name(), {visible, pred_}).Name("Switch").Line(value.node()->where()).BuildNode();
+    NodeBuilder builder(op->name(), {visible, pred_});
+    // In a loop it must not let anything through when the loop is over.
+    const WhileContext* loop = LoopAround(outer());
+    if (loop != nullptr && loop->OnlyConstants({visible, pred_})) builder.ControlInput(loop->pivot());
+    node = builder.Name("Switch").Line(value.node()->where()).BuildNode();
   }
   if (node == nullptr) return Output();
   node->set_context(this);
@@ -62,12 +85,6 @@ Output CondContext::Capture(Output value) {
 void CondContext::Added(Node* node) {
   for (int i = 0; i < node->num_outputs(); ++i) values_.push_back(node->output(i).name());
   if (outer() != nullptr) outer()->Added(node);
-}
-
-void CondContext::Restore(std::vector<std::string> values,
-                          std::vector<std::pair<std::string, std::string>> external_values) {
-  values_ = std::move(values);
-  external_values_ = std::move(external_values);
 }
 
 }  // namespace staticflow

@@ -4,11 +4,10 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
-#include "graph/control_flow.h"
+#include "graph/control_flow_proto.h"
 #include "graph/op_def_proto.h"
 #include "graph/proto_bytes.h"
 #include "graph/status.h"
-#include "proto/control_flow.pb.h"
 #include "proto/meta_graph.pb.h"
 #include "proto/variable.pb.h"
 
@@ -29,22 +28,6 @@ proto::VariableDef VariableToProto(const Variable& variable) {
   return message;
 }
 
-// The cond with the conds inside it, as deep as the program nests them.
-void CondToProto(const Graph& g, const CondContext& cond, proto::CondContextDef* message) {
-  message->set_context_name(cond.name());
-  message->set_pred_name(cond.pred().name());
-  message->set_pivot_name(cond.pivot()->output(0).name());
-  message->set_branch(cond.branch());
-  for (const std::string& value : cond.values()) message->mutable_values_def()->add_values(value);
-  auto& external = *message->mutable_values_def()->mutable_external_values();
-  for (const auto& [outside, inside] : cond.external_values()) external[outside] = inside;
-  for (const auto& context : g.contexts()) {
-    const auto* nested = dynamic_cast<const CondContext*>(context.get());
-    if (nested == nullptr || nested->outer() != &cond) continue;
-    CondToProto(g, *nested, message->add_nested_contexts()->mutable_cond_ctxt());
-  }
-}
-
 absl::Status WriteCollections(const Graph& g, proto::MetaGraphDef* meta) {
   auto& collections = *meta->mutable_collection_def();
   for (const std::string& key : g.collection_keys()) {
@@ -55,25 +38,20 @@ absl::Status WriteCollections(const Graph& g, proto::MetaGraphDef* meta) {
     if (collections[key].has_bytes_list()) continue;
     for (const CollectionItem& item : g.collection(key)) collections[key].mutable_node_list()->add_value(item.name());
   }
-  std::set<std::string> written;
   for (const auto& [key, bytes] : g.opaque_collections()) {
     proto::CollectionDef opaque;
     SF_RETURN_IF_ERROR(ParseMessage(bytes, "CollectionDef", &opaque));
     collections[key].MergeFrom(opaque);
-    if (key != kCondContext) continue;
-    for (const std::string& entry : opaque.bytes_list().value()) {
-      proto::CondContextDef cond;
-      SF_RETURN_IF_ERROR(ParseMessage(entry, "CondContextDef", &cond));
-      written.insert(cond.context_name());
-    }
   }
   for (const auto& context : g.contexts()) {
-    const auto* cond = dynamic_cast<const CondContext*>(context.get());
-    if (cond == nullptr || cond->outer() != nullptr || written.contains(cond->name())) continue;
-    proto::CondContextDef message;
-    CondToProto(g, *cond, &message);
-    SF_ASSIGN_OR_RETURN(std::string bytes, SerializeMessage(message));
-    collections[std::string(kCondContext)].mutable_bytes_list()->add_value(std::move(bytes));
+    if (context->outer() != nullptr) continue;
+    proto::ControlFlowContextDef message;
+    ContextToProto(g, *context, &message);
+    const bool is_loop = message.has_while_ctxt();
+    SF_ASSIGN_OR_RETURN(std::string bytes,
+                        is_loop ? SerializeMessage(message.while_ctxt()) : SerializeMessage(message.cond_ctxt()));
+    const absl::string_view key = is_loop ? kWhileContext : kCondContext;
+    collections[std::string(key)].mutable_bytes_list()->add_value(std::move(bytes));
   }
   return absl::OkStatus();
 }

@@ -29,6 +29,7 @@ class MetaGraphDef;
 
 // The collection that holds the branches of conds; Graph::contexts() is its content.
 inline constexpr absl::string_view kCondContext = "cond_context";
+inline constexpr absl::string_view kWhileContext = "while_context";
 
 // SaverDef: the nodes that save and restore, and what to keep.
 struct SaverInfo {

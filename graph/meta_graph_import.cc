@@ -1,16 +1,14 @@
 #include <algorithm>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "graph/control_flow.h"
+#include "graph/control_flow_proto.h"
 #include "graph/graph_import.h"
 #include "graph/meta_graph.h"
 #include "graph/proto_bytes.h"
 #include "graph/status.h"
 #include "graph/tensor_proto.h"
-#include "proto/control_flow.pb.h"
 #include "proto/meta_graph.pb.h"
 #include "proto/variable.pb.h"
 
@@ -24,22 +22,15 @@ using absl::StrCat;
 // before Commit, so the nodes can still be taken back.
 class CollectionReader {
  public:
-  CollectionReader(Graph& g, std::string prefix) : g_(g), prefix_(std::move(prefix)) {}
+  CollectionReader(Graph& g, const std::string& prefix) : g_(g), prefix_(prefix), contexts_(g, prefix) {}
 
   absl::Status Read(const proto::MetaGraphDef& meta);
   void Commit();
 
  private:
-  struct Context {
-    std::unique_ptr<CondContext> cond;
-    std::vector<Node*> nodes;  // built in it, those of contexts inside it included
-    int outer = -1;            // index of the one around it
-  };
-
   absl::Status ReadCollection(const std::string& key, const proto::CollectionDef& collection);
   absl::Status ReadNodeList(const std::string& key, const proto::CollectionDef::NodeList& list);
-  absl::Status ReadConds(const proto::CollectionDef& collection);
-  absl::Status ReadCond(const proto::CondContextDef& message, int outer);
+  absl::Status ReadContexts(bool are_loops, const proto::CollectionDef::BytesList& list);
   absl::Status KeepAsItCame(const std::string& key, const proto::CollectionDef& collection);
   // Whether every entry is the VariableDef of a variable of the graph.
   bool IsVariableList(const proto::CollectionDef& collection) const;
@@ -59,7 +50,7 @@ class CollectionReader {
   std::vector<Variable> variables_;
   std::vector<std::vector<std::string>> keys_;  // the collections of each variable
   absl::flat_hash_map<const Node*, size_t> variable_index_;
-  std::vector<Context> contexts_;
+  ContextReader contexts_;
   std::vector<std::pair<std::string, std::string>> opaque_;
 };
 
@@ -80,7 +71,9 @@ absl::Status CollectionReader::Read(const proto::MetaGraphDef& meta) {
 
 absl::Status CollectionReader::ReadCollection(const std::string& key, const proto::CollectionDef& collection) {
   if (collection.has_node_list()) return ReadNodeList(key, collection.node_list());
-  if (key == kCondContext && collection.has_bytes_list()) return ReadConds(collection);
+  if ((key == kCondContext || key == kWhileContext) && collection.has_bytes_list()) {
+    return ReadContexts(key == kWhileContext, collection.bytes_list());
+  }
   if (IsVariableList(collection)) return ReadVariables(key, collection.bytes_list());
   if (key == kGlobalVariables || key == kTrainableVariables) {
     return InvalidArgumentError("an entry is no definition of a variable of the graph");
@@ -173,58 +166,14 @@ absl::Status CollectionReader::ReadVariables(const std::string& key, const proto
   return absl::OkStatus();
 }
 
-absl::Status CollectionReader::ReadConds(const proto::CollectionDef& collection) {
-  bool has_loops = false;
-  for (const std::string& bytes : collection.bytes_list().value()) {
-    proto::CondContextDef root;
-    SF_RETURN_IF_ERROR(ParseMessage(bytes, "CondContextDef", &root));
-    std::vector<std::pair<const proto::CondContextDef*, int>> open = {{&root, -1}};
-    while (!open.empty()) {
-      const auto [message, outer] = open.back();
-      open.pop_back();
-      SF_RETURN_IF_ERROR(ReadCond(*message, outer));
-      const int index = static_cast<int>(contexts_.size()) - 1;
-      for (auto it = message->nested_contexts().rbegin(); it != message->nested_contexts().rend(); ++it) {
-        has_loops |= it->has_while_ctxt();
-        if (it->has_cond_ctxt()) open.emplace_back(&it->cond_ctxt(), index);
-      }
-    }
+absl::Status CollectionReader::ReadContexts(bool are_loops, const proto::CollectionDef::BytesList& list) {
+  for (const std::string& bytes : list.value()) {
+    proto::ControlFlowContextDef root;
+    SF_RETURN_IF_ERROR(are_loops ? ParseMessage(bytes, "WhileContextDef", root.mutable_while_ctxt())
+                                 : ParseMessage(bytes, "CondContextDef", root.mutable_cond_ctxt()));
+    SF_RETURN_IF_ERROR(contexts_.Read(root));
   }
-  // Loops inside a branch are not understood: the messages are kept whole, so that nothing is lost.
-  return has_loops ? KeepAsItCame(std::string(kCondContext), collection) : absl::OkStatus();
-}
-
-absl::Status CollectionReader::ReadCond(const proto::CondContextDef& message, int outer) {
-  const auto read = [&]() -> absl::Status {
-    SF_ASSIGN_OR_RETURN(const Output pred, FindOutput(message.pred_name()));
-    SF_ASSIGN_OR_RETURN(const Output pivot, FindOutput(message.pivot_name()));
-    if (message.branch() != 0 && message.branch() != 1) {
-      return InvalidArgumentError(StrCat("the branch is ", message.branch(), ", expected 0 or 1"));
-    }
-    std::vector<std::string> values;
-    std::vector<std::pair<std::string, std::string>> external;
-    absl::flat_hash_set<std::string> outside;
-    for (const auto& [name, inside] : message.values_def().external_values()) {
-      external.emplace_back(StrCat(prefix_, name), StrCat(prefix_, inside));
-      outside.insert(name);
-    }
-    std::sort(external.begin(), external.end());
-    Context context{.cond = nullptr, .nodes = {pivot.node()}, .outer = outer};
-    for (const std::string& name : message.values_def().values()) {
-      SF_ASSIGN_OR_RETURN(const Output value, FindOutput(name));
-      values.push_back(StrCat(prefix_, name));
-      if (!outside.contains(name)) context.nodes.push_back(value.node());
-    }
-    ControlFlowContext* around = outer < 0 ? nullptr : contexts_[outer].cond.get();
-    ControlFlowContext* before = pivot.node()->context();
-    context.cond = std::make_unique<CondContext>(StrCat(prefix_, message.context_name()), around, pred, pivot.node(),
-                                                 message.branch());
-    pivot.node()->set_context(before);  // not before Commit
-    context.cond->Restore(std::move(values), std::move(external));
-    contexts_.push_back(std::move(context));
-    return absl::OkStatus();
-  };
-  return Annotate(read(), StrCat("cond '", message.context_name(), "': "));
+  return absl::OkStatus();
 }
 
 void CollectionReader::Commit() {
@@ -233,11 +182,7 @@ void CollectionReader::Commit() {
     const std::vector<absl::string_view> keys(keys_[i].begin(), keys_[i].end());
     g_.AddVariable(std::move(variables_[i]), keys);
   }
-  // Contexts inside another one come after it, and have the last word about their nodes.
-  for (Context& context : contexts_) {
-    for (Node* node : context.nodes) node->set_context(context.cond.get());
-    g_.AdoptContext(std::move(context.cond));
-  }
+  contexts_.Commit();
   for (auto& [key, bytes] : opaque_) g_.opaque_collections()[key] = std::move(bytes);
 }
 

@@ -168,19 +168,9 @@ void NodeBuilder::ApplyScopes(NodeDefinition& definition) {
     }
   }
   if (context == nullptr) return;
-  {
-    // A Switch made on the way is named after the node that needs it: "cond/add/Switch".
-    NameScope scope(*graph_, absl::StrCat(definition.name, "/"));
-    for (Output& input : definition.inputs) {
-      if (input.valid()) input = context->Capture(input);
-    }
-  }
-  // Control edges from outside order the node but do not tell whether its branch is taken: that is the pivot's part.
-  const bool waits_inside = std::any_of(definition.control_inputs.begin(), definition.control_inputs.end(),
-                                        [&](Node* node) { return context->Contains(node->context()); });
-  if (definition.inputs.empty() && !waits_inside && context->pivot() != nullptr) {
-    definition.control_inputs.push_back(context->pivot());
-  }
+  // A Switch made on the way is named after the node that needs it: "cond/add/Switch".
+  NameScope scope(*graph_, absl::StrCat(definition.name, "/"));
+  context->Complete(definition);
 }
 
 Node* NodeBuilder::BuildNode() {

@@ -85,9 +85,11 @@ void VariableOrder::FindUses() {
   };
   for (int i = 0; i < graph_.size(); ++i) {
     const Node& node = *graph_.items[i].item.node;
-    // Random counters, stacks and tables are state too; declaring and reading a variable changes nothing.
-    program_.writes_variables |= node.op().has(kStateful) && !node.op().is(OpRole::kVariable) &&
-                                 !node.op().is(OpRole::kVarHandle) && !node.op().is(OpRole::kReadVariable);
+    // Random counters and tables are state too; declaring and reading a variable changes nothing, and what lives for
+    // one step is nobody else's.
+    program_.writes_variables |= node.op().has(kStateful) && !node.op().has(kStepObjects) &&
+                                 !node.op().is(OpRole::kVariable) && !node.op().is(OpRole::kVarHandle) &&
+                                 !node.op().is(OpRole::kReadVariable);
     for (int k = 0; k < node.num_inputs(); ++k) {
       if (program_.feed_index.contains(node.input(k))) continue;
       const std::optional<Access> access = AccessOf(node, k);

@@ -1,0 +1,68 @@
+// The loops of a graph by what its edges say, also where no context tells: graphs from files have none.
+//
+//   SF_ASSIGN_OR_RETURN(LoopFrames frames, LoopFrames::Find(graph));
+//   if (frames.FrameOf(*node) != 0) ...     // it runs in a loop
+//
+// Enter nodes of one frame name (inside one frame) lead into one loop, Exit nodes out of it; what lies between belongs
+// to it. Frame 0 is what is in no loop.
+// Not thread-safe. Source: the frames of TensorFlow's executor.
+#ifndef STATICFLOW_GRAPH_LOOP_FRAMES_H_
+#define STATICFLOW_GRAPH_LOOP_FRAMES_H_
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "graph/control_flow.h"
+
+namespace staticflow {
+
+struct LoopFrame {
+  int parent = -1;
+  std::string name;
+  Node* condition = nullptr;  // LoopCond; null in a frame that nothing goes around in
+  std::vector<WhileContext::Variable> variables = {};
+  std::vector<Node*> constants = {};  // Enter nodes without a Merge
+};
+
+class LoopFrames {
+ public:
+  // InvalidArgument for a node whose inputs come from different loops.
+  static absl::StatusOr<LoopFrames> Find(Graph& g);
+  // Takes in the nodes that were added since.
+  absl::Status Update();
+
+  int num_frames() const { return static_cast<int>(frames_.size()); }
+  const LoopFrame& frame(int i) const { return frames_[i]; }
+  // The frame in which the results of `node` are used: of an Enter the inner one, of an Exit the outer one.
+  int FrameOf(const Node& node) const { return result_[node.id()]; }
+  // The loop that `node` is a part of: its Enters and Exits belong to it.
+  int LoopOf(const Node& node) const { return loop_[node.id()]; }
+  // `frame`, or the frame around it that lies directly in `outer`; -1 when it is not inside `outer`.
+  int ChildOf(int outer, int frame) const;
+  // Whether `node` starts each iteration of a loop: a Merge that a NextIteration leads back to.
+  static bool IsHeader(const Node& node);
+
+  // The loop as a context, so that nodes can be added to it; made from its nodes when it came without.
+  WhileContext& ContextOf(int frame);
+
+ private:
+  explicit LoopFrames(Graph& g) : graph_(g) {}
+  absl::Status Place(Node& node);
+
+  Graph& graph_;
+  std::vector<LoopFrame> frames_ = {LoopFrame()};
+  std::map<std::pair<int, std::string>, int> by_name_;
+  std::vector<int> result_, loop_;  // by node id
+};
+
+// The nodes that carry around what the Enters bring in, for the loop with this LoopCond; those that are missing are
+// null.
+std::vector<WhileContext::Variable> FindLoopVariables(const Graph& g, absl::Span<Node* const> enters,
+                                                      const Node& condition);
+
+}  // namespace staticflow
+
+#endif  // STATICFLOW_GRAPH_LOOP_FRAMES_H_
