@@ -117,6 +117,7 @@ class TransposeFolder {
     folded.inputs = {product.inputs[1], product.inputs[0]};
     folded.outputs = transpose.outputs;
     folded.guard = transpose.guard;
+    folded.absorbed = product.absorbed;
     folded.product = std::move(call);
     gone_[made.instruction] = true;
     products_.erase(it);

@@ -244,6 +244,8 @@ std::optional<std::vector<Instruction>> LoopFuser::WriteWhole(const Group& group
   loop.guard = At(group.members[0]).guard;
   for (int at : group.members) {
     if (!writer.Add(At(at))) return std::nullopt;
+    loop.absorbed.insert(loop.absorbed.end(), At(at).absorbed.begin(), At(at).absorbed.end());
+    if (at != group.members.back()) loop.absorbed.push_back(At(at).node);
   }
   absl::flat_hash_map<int, int> uses = UsesBy(group);
   const auto wanted = [&](int buffer) { return readers_[buffer] > uses[buffer]; };
@@ -305,6 +307,7 @@ std::vector<Instruction> LoopFuser::InPhases(const Instruction& loop) {
   for (LoopPhase& phase : phases->phases) {
     Instruction instruction{.kind = InstructionKind::kKernel, .node = loop.node};
     instruction.guard = loop.guard;
+    instruction.absorbed = loop.absorbed;
     for (const PhaseMemory& m : phase.inputs) {
       instruction.inputs.push_back(m.shared >= 0 ? shared[m.shared] : loop.inputs[m.of_loop]);
     }

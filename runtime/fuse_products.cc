@@ -105,6 +105,8 @@ class ProductFuser {
     }
     fused.inputs.push_back(variable);
     fused.outputs = {variable};
+    fused.absorbed = product.absorbed;
+    fused.absorbed.push_back(product.node);
     fused.guard = update.guard;
     fused.product = std::move(call);
     gone_[made.instruction] = true;

@@ -23,6 +23,39 @@ constexpr Pass kPasses[] = {
     {"partition", Partition, "Divides the step among the workers by what their caches hold."},
 };
 
+// What the instructions compute.
+absl::flat_hash_set<const Node*> ComputedNodes(const Plan& plan) {
+  absl::flat_hash_set<const Node*> nodes;
+  for (const Instruction& instruction : plan.instructions) {
+    nodes.insert(instruction.node);
+    nodes.insert(instruction.absorbed.begin(), instruction.absorbed.end());
+  }
+  return nodes;
+}
+
+// Runs one pass and writes down the nodes that it leaves out, each with the one whose result its users take instead.
+void RunAndNote(const Pass& pass, Plan* plan, PlanJournal* journal) {
+  std::vector<std::pair<const Node*, int>> before;  // with the value of output 0
+  for (const Instruction& instruction : plan->instructions) {
+    if (instruction.kind != InstructionKind::kKernel || instruction.outputs.empty()) continue;
+    before.push_back({instruction.node, instruction.outputs[0]});
+  }
+  pass.run(plan);
+  const absl::flat_hash_set<const Node*> left = ComputedNodes(*plan);
+  absl::flat_hash_map<int, const Node*> makers;  // by buffer
+  for (const Instruction& instruction : plan->instructions) {
+    for (int value : instruction.outputs) {
+      if (value >= 0) makers[plan->values[value].buffer] = instruction.node;
+    }
+  }
+  for (const auto& [node, value] : before) {
+    if (left.contains(node)) continue;
+    auto it = makers.find(plan->values[value].buffer);
+    journal->removals.push_back(
+        {.node = node, .pass = pass.name, .same_as = it == makers.end() ? nullptr : it->second});
+  }
+}
+
 }  // namespace
 
 absl::Span<const Pass> AllPasses() { return kPasses; }
@@ -52,9 +85,14 @@ absl::StatusOr<PassSet> ParsePasses(absl::string_view text) {
   return set;
 }
 
-void RunPasses(const PassSet& passes, Plan* plan) {
+void RunPasses(const PassSet& passes, Plan* plan, PlanJournal* journal) {
   for (const Pass& pass : kPasses) {
-    if (passes.Has(pass.name)) pass.run(plan);
+    if (!passes.Has(pass.name)) continue;
+    if (journal != nullptr) {
+      RunAndNote(pass, plan, journal);
+    } else {
+      pass.run(plan);
+    }
   }
   if (!passes.Has("partition")) plan->workers = 1;
 }

@@ -32,8 +32,8 @@ absl::Span<const Pass> AllPasses();
 // with a plus) is on again. The empty text means all passes. InvalidArgument for a name that is none.
 absl::StatusOr<PassSet> ParsePasses(absl::string_view text);
 
-// Runs the passes of the set.
-void RunPasses(const PassSet& passes, Plan* plan);
+// Runs the passes of the set. `journal`, when given, learns which nodes each of them left out.
+void RunPasses(const PassSet& passes, Plan* plan, PlanJournal* journal = nullptr);
 
 // Maximal runs of instructions between which control cannot enter or leave and whose shapes are all known: what a pass
 // may reorder. Pairs of begin and end.

@@ -72,6 +72,7 @@ enum class InstructionKind {
 struct Instruction {
   InstructionKind kind = InstructionKind::kKernel;
   const Node* node = nullptr;
+  std::vector<const Node*> absorbed = {};  // what this computes besides `node`, once passes have fused it
   Kernel kernel = nullptr;
   std::vector<int> inputs = {};               // values
   std::vector<int> outputs = {};              // values
@@ -112,6 +113,7 @@ struct Plan {
 
   // One line per instruction, then the memory; the same text for the same program and shapes.
   std::string ToString() const;
+  std::string InstructionToString(int i) const;  // without its number
 };
 
 // The passes that are switched off, by name: see runtime/pass.h.
@@ -121,6 +123,18 @@ struct PassSet {
   bool Has(absl::string_view name) const { return !off.contains(name); }
 };
 
+// What became of the nodes while a plan was compiled: kept for Session::Explain (runtime/explain.h).
+struct PlanJournal {
+  struct Removal {
+    const Node* node = nullptr;
+    absl::string_view pass;         // that left it out
+    const Node* same_as = nullptr;  // whose result stands for its own, if that is a node's
+  };
+  absl::flat_hash_map<Output, int> values = {};  // before the passes
+  std::vector<const Node*> untaken = {};         // of branches that the feeds' values rule out
+  std::vector<Removal> removals = {};
+};
+
 struct PlanOptions {
   int64_t memory_budget = int64_t{16} << 30;
   int workers = 1;
@@ -128,6 +142,7 @@ struct PlanOptions {
   PassSet passes = {};
   // Scalar feeds that decide a cond, and their values: the plan has only the branch taken (Program::predicate_feeds).
   std::vector<std::pair<int, bool>> feed_predicates = {};
+  PlanJournal* journal = nullptr;  // filled when given
 };
 
 // Compiles `program` for feeds of the given types and shapes. Errors of shape functions name their node;

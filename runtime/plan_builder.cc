@@ -262,7 +262,10 @@ absl::Status PlanBuilder::EmitKernel(const ProgramItem& item) {
 absl::Status PlanBuilder::Emit(ProgramItem item) {
   item.guard = Resolve(item.guard);
   for (GuardId& guard : item.input_guards) guard = Resolve(guard);
-  if (item.guard == GuardTable::kNever) return absl::OkStatus();
+  if (item.guard == GuardTable::kNever) {
+    if (options_.journal != nullptr && item.kind == ProgramItem::kNode) options_.journal->untaken.push_back(item.node);
+    return absl::OkStatus();
+  }
   if (item.kind == ProgramItem::kLoopBegin) return EmitLoopBegin(item);
   if (item.kind == ProgramItem::kLoopEnd) return EmitLoopEnd(item);
   if (item.kind == ProgramItem::kSnapshot) {
@@ -329,7 +332,8 @@ absl::StatusOr<std::unique_ptr<const Plan>> PlanBuilder::Build(absl::Span<const 
   for (const ProgramItem& item : program_.items) SF_RETURN_IF_ERROR(Emit(item));
   SF_RETURN_IF_ERROR(FinishFetches());
   plan_->workers = options_.workers;
-  RunPasses(options_.passes, plan_.get());
+  if (options_.journal != nullptr) options_.journal->values = values_;
+  RunPasses(options_.passes, plan_.get(), options_.journal);
   CompileCalls(plan_.get());
   ShareBuffers(plan_.get());
   SetBarriers(plan_.get());

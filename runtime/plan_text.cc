@@ -84,12 +84,14 @@ std::string InstructionText(const Plan& plan, const Instruction& in) {
 
 }  // namespace
 
+std::string Plan::InstructionToString(int i) const { return InstructionText(*this, instructions[i]); }
+
 std::string Plan::ToString() const {
   std::string out;
   for (size_t i = 0; i < instructions.size(); ++i) {
     const bool guarded = instructions[i].guard != GuardTable::kAlways && instructions[i].kind != InstructionKind::kJump;
     absl::StrAppend(&out, i, instructions[i].barrier ? " |" : "  ", guarded ? "  " : "",
-                    InstructionText(*this, instructions[i]), "\n");
+                    InstructionToString(static_cast<int>(i)), "\n");
   }
   for (size_t i = 0; i < fetch_values.size(); ++i) {
     absl::StrAppend(&out, "fetch ", program->signature.fetches[i].name(), " = ", ValueText(*this, fetch_values[i]),

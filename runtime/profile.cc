@@ -7,19 +7,20 @@
 #include "absl/strings/str_format.h"
 
 namespace staticflow {
-namespace {
 
-// Node names cannot hold quotes, but op types and names of imported graphs may hold backslashes.
-std::string JsonString(const std::string& text) {
+std::string JsonString(absl::string_view text) {
   std::string out = "\"";
   for (char c : text) {
+    const unsigned char byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte >= 0x7f) {
+      absl::StrAppendFormat(&out, "\\u%04x", byte);
+      continue;
+    }
     if (c == '"' || c == '\\') out.push_back('\\');
-    if (static_cast<unsigned char>(c) >= 0x20) out.push_back(c);
+    out.push_back(c);
   }
   return out + "\"";
 }
-
-}  // namespace
 
 int64_t StepProfile::total_ns() const {
   int64_t total = 0;

@@ -13,7 +13,12 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
+
 namespace staticflow {
+
+// `text` in quotes; what JSON cannot hold (control characters, bytes that are no ASCII) is written as an escape.
+std::string JsonString(absl::string_view text);
 
 class StepProfile {
  public:
@@ -22,8 +27,9 @@ class StepProfile {
     std::string type;      // op type
     int64_t start_ns = 0;  // since the start of the step
     int64_t duration_ns = 0;
-    int64_t wait_ns = 0;  // before start_ns, for other workers
-    double share = 1;     // the part of the instruction that this is
+    int64_t wait_ns = 0;   // before start_ns, for other workers
+    double share = 1;      // the part of the instruction that this is
+    int instruction = -1;  // in the plan
   };
 
   void Clear() { entries_.clear(); }

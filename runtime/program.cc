@@ -130,7 +130,7 @@ void ComputeGuards(OrderGraph& graph, Program* mutable_program) {
         if (it != graph.index.end()) guard = guards->And(guard, graph.items[it->second].item.guard);
       }
     }
-    entry.item.guard = guard;
+    entry.item.guard = entry.item.built_guard = guard;
   }
   for (Output fetch : program.signature.fetches) mutable_program->fetch_guards.push_back(guard_of_edge(fetch));
 }

@@ -41,9 +41,10 @@ struct ProgramItem {
   std::vector<Node*> merges = {};  // of a loop's begin and end: the Merge nodes that carry values around
   Output snapshot_of;              // the reference that is fetched
   GuardId guard = GuardTable::kAlways;
-  bool copies = false;                     // a read of a variable that must not alias it
-  std::vector<GuardId> input_guards = {};  // of a Merge: whether each input lives
-  std::vector<int> before = {};            // items that come earlier: data, control and variable order
+  GuardId built_guard = GuardTable::kAlways;  // that of its place in the graph, before it was moved into a branch
+  bool copies = false;                        // a read of a variable that must not alias it
+  std::vector<GuardId> input_guards = {};     // of a Merge: whether each input lives
+  std::vector<int> before = {};               // items that come earlier: data, control and variable order
 };
 
 struct Program {

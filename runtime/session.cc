@@ -7,6 +7,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "graph/status.h"
+#include "runtime/explain.h"
 #include "runtime/prepared_step.h"
 #include "runtime/program.h"
 
@@ -185,5 +186,14 @@ absl::StatusOr<std::string> Session::PlanText(const Signature& signature, absl::
   SF_ASSIGN_OR_RETURN(std::shared_ptr<PreparedStep> prepared, FindPrepared(signature));
   return prepared->PlanText(feeds);
 }
+
+absl::StatusOr<Explanation> Session::Explain(const Signature& signature, const ExplainOptions& options) {
+  ActiveCall call(*state_);
+  SF_RETURN_IF_ERROR(call.status());
+  SF_RETURN_IF_ERROR(CheckSignature(graph_, signature));
+  return ExplainSignature(graph_, signature, options, state_->options(), &state_->resources());
+}
+
+absl::StatusOr<Explanation> Session::Explain(const Signature& signature) { return Explain(signature, {}); }
 
 }  // namespace staticflow

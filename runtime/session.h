@@ -38,6 +38,9 @@ class SessionState;
 class SignatureCache;
 class StepProfile;
 
+struct ExplainOptions;
+struct Explanation;
+
 struct SessionOptions {
   int threads = 0;  // 0: what the process may use (affinity, cgroup quota); results never depend on it
   int64_t memory_budget = int64_t{16} << 30;              // bytes for tensors of one step; more is ResourceExhausted
@@ -120,6 +123,10 @@ class Session {
 
   // The plan for the signature and feed shapes, readable: instructions, guards, memory.
   absl::StatusOr<std::string> PlanText(const Signature& signature, absl::Span<const Tensor> feeds);
+
+  // What the signature runs and why, with its memory and the doubtful uses of its variables: runtime/explain.h.
+  absl::StatusOr<Explanation> Explain(const Signature& signature, const ExplainOptions& options);
+  absl::StatusOr<Explanation> Explain(const Signature& signature);
 
   // The values of all variables; guarded as runtime/resource_store.h says.
   ResourceStore& resources();

@@ -49,7 +49,8 @@ class Recorder {
                     .start_ns = std::chrono::nanoseconds(start_ - step_start_).count(),
                     .duration_ns = took,
                     .wait_ns = std::exchange(waited_, 0),
-                    .share = is_part ? static_cast<double>(range.end - range.begin) / instruction.split_items : 1});
+                    .share = is_part ? static_cast<double>(range.end - range.begin) / instruction.split_items : 1,
+                    .instruction = step.instruction});
     }
   }
 
