@@ -122,7 +122,17 @@ class LayerMaker {
       layer->inference_mean = site.mean.stored;
       layer->inference_variance = site.variance.stored;
     }
-    if (site.n.fused) layer->axes = FusedAxes(*site.n.node);
+    layer->axes = site.n.fused ? FusedAxes(*site.n.node) : AxesBeside(site.n.mean.shape(), site.n.input.shape());
+  }
+  // The dimensions of x along which a statistic of this shape is the same; empty when the shapes do not tell.
+  static std::vector<int> AxesBeside(const Shape& statistic, const Shape& x) {
+    std::vector<int> axes;
+    if (!x.has_rank() || !statistic.has_rank() || statistic.rank() > x.rank()) return axes;
+    const int missing = x.rank() - statistic.rank();
+    for (int i = 0; i < x.rank(); ++i) {
+      if (i < missing || (statistic.dim(i - missing) == 1 && x.dim(i) != 1)) axes.push_back(i);
+    }
+    return axes;
   }
 
   static BatchNormLayer Single(const Site& site) {

@@ -128,10 +128,10 @@ TEST(BatchNormLayersTest, OfFormsThatPeopleWrite) {
        [](Graph&, const Parts& p) {
          return BatchNormalization(p.x, p.mean.snapshot, p.variance.snapshot, Output(), p.gamma.snapshot, 0.25);
        },
-       {"batchnorm/add_1 moving x:0 -> batchnorm/add_1:0 mean variance [] eps 0.25"}},
+       {"batchnorm/add_1 moving x:0 -> batchnorm/add_1:0 mean variance [0] eps 0.25"}},
       {"without gamma and epsilon",
        [](Graph&, const Parts& p) { return (p.x - p.mean.snapshot) * Rsqrt(p.variance.snapshot) + p.beta.snapshot; },
-       {"add moving x:0 -> add:0 mean variance [] eps 0"}},
+       {"add moving x:0 -> add:0 mean variance [0] eps 0"}},
       {"a division by the root, the variance from squares",
        [](Graph&, const Parts& p) {
          const Output mean = Mean(p.x, {0}), variance = Mean(Square(p.x), {0}) - Square(mean);
