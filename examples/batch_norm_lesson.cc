@@ -4,6 +4,7 @@
 //   bazel run //examples:batch_norm_lesson -- --data=/usr/share/datasets/fashion-mnist
 //   bazel run //examples:batch_norm_lesson -- --activation=sigmoid --learning_rate=1 --weights_stddev=5
 //   bazel run //examples:batch_norm_lesson -- --network=conv --implementation=ops --batches=2000
+//   bazel run //examples:batch_norm_lesson -- --all --data=MNIST        # every comparison of the lesson: one report
 //
 // --out gets the plot of both (validation_accuracy.svg) and of each network its graph (.pb, .pbtxt), its checkpoint and
 // its event files, for TensorBoard. The same flags print the same losses and accuracies, with any number of threads.
@@ -21,10 +22,10 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "examples/support/lesson_report.h"
 #include "examples/support/neural_net.h"
 #include "examples/support/program.h"
 #include "examples/support/saved_network.h"
-#include "runtime/io/crc32c.h"
 #include "runtime/io/env.h"
 #include "runtime/io/line_plot.h"
 #include "staticflow.h"
@@ -32,9 +33,9 @@
 ABSL_FLAG(std::string, data, "/usr/share/datasets/fashion-mnist", "The folder of the four IDX files, plain or .gz.");
 ABSL_FLAG(std::string, out, "batch_norm_lesson_out", "The folder for plot, graphs, checkpoints and event files.");
 ABSL_FLAG(std::string, network, "dense",
-          "dense: fully connected layers; conv: convolutions, then one connected layer.");
+          "dense: fully connected layers; conv: convolutions, then one connected layer; recurrent: row by row.");
 ABSL_FLAG(std::string, hidden, "",
-          "Nodes (or channels) of the hidden layers; empty: 100,100,100, or 8,16,32 for conv.");
+          "Nodes (or channels) of the hidden layers; empty: 100,100,100, or 8,16,32 for conv, or 50 for recurrent.");
 ABSL_FLAG(std::string, activation, "relu", "Of the hidden layers: relu, sigmoid, tanh or leaky_relu.");
 ABSL_FLAG(std::string, batch_norm, "both", "Which networks to train: both, on or off.");
 ABSL_FLAG(std::string, implementation, "layer", "Batch normalization as layer, as ops in a cond, or from scratch.");
@@ -50,6 +51,9 @@ ABSL_FLAG(std::string, restore_from, "", "A checkpoint to test, without training
 ABSL_FLAG(bool, stop_on_nan, false, "End a training whose loss is no number.");
 ABSL_FLAG(int64_t, seed, 1, "Of the starting weights and the order of the batches.");
 ABSL_FLAG(int64_t, seeds, 1, "How many seeds to train with, one after the other; prints the spread.");
+ABSL_FLAG(bool, all, false,
+          "All comparisons of the lesson and what belongs to them, as batch_norm_lesson.html and .txt.");
+ABSL_FLAG(double, batches_scale, 1, "With --all: trains for this share of the lesson's batches.");
 ABSL_FLAG(int32_t, threads, 0, "0: as many as the machine has. The results do not depend on it.");
 
 namespace sf = staticflow;
@@ -80,7 +84,7 @@ absl::Status CheckFlags() {
   using sf::CheckChoice;
   using sf::CheckRange;
   const double infinity = std::numeric_limits<double>::infinity();
-  SF_RETURN_IF_ERROR(CheckChoice("network", absl::GetFlag(FLAGS_network), {"dense", "conv"}));
+  SF_RETURN_IF_ERROR(CheckChoice("network", absl::GetFlag(FLAGS_network), {"dense", "conv", "recurrent"}));
   SF_RETURN_IF_ERROR(
       CheckChoice("activation", absl::GetFlag(FLAGS_activation), {"relu", "sigmoid", "tanh", "leaky_relu"}));
   SF_RETURN_IF_ERROR(CheckChoice("batch_norm", absl::GetFlag(FLAGS_batch_norm), {"both", "on", "off"}));
@@ -93,35 +97,35 @@ absl::Status CheckFlags() {
   SF_RETURN_IF_ERROR(CheckRange("batches_per_sample", absl::GetFlag(FLAGS_batches_per_sample), 1, infinity));
   SF_RETURN_IF_ERROR(CheckRange("twin_batches", absl::GetFlag(FLAGS_twin_batches), 0, infinity));
   SF_RETURN_IF_ERROR(CheckRange("seeds", absl::GetFlag(FLAGS_seeds), 1, 1000));
+  SF_RETURN_IF_ERROR(CheckRange("batches_scale", absl::GetFlag(FLAGS_batches_scale), 0, 100));
   return CheckRange("threads", absl::GetFlag(FLAGS_threads), 0, 1024);
 }
 
-// The shapes of all layers' weights for images of 28 x 28 pixels and ten classes.
-absl::StatusOr<std::vector<sf::Shape>> WeightShapes() {
-  const bool conv = absl::GetFlag(FLAGS_network) == "conv";
+absl::StatusOr<std::vector<sf::Shape>> ReadWeightShapes() {
+  const std::string network = absl::GetFlag(FLAGS_network);
   std::string text = absl::GetFlag(FLAGS_hidden);
-  if (text.empty()) text = conv ? "8,16,32" : "100,100,100";
-  SF_ASSIGN_OR_RETURN(const std::vector<double> hidden, sf::ParseNumbers("hidden", text));
-  std::vector<sf::Shape> shapes;
-  int64_t inputs = conv ? 1 : 784, side = 28;
-  for (double number : hidden) {
-    const int64_t nodes = static_cast<int64_t>(number);
-    if (nodes < 1 || nodes > 100000 || static_cast<double>(nodes) != number) {
+  if (text.empty()) text = network == "conv" ? "8,16,32" : network == "recurrent" ? "50" : "100,100,100";
+  SF_ASSIGN_OR_RETURN(const std::vector<double> numbers, sf::ParseNumbers("hidden", text));
+  std::vector<int64_t> hidden;
+  for (double number : numbers) {
+    hidden.push_back(static_cast<int64_t>(number));
+    if (number < 1 || number > 100000 || static_cast<double>(hidden.back()) != number) {
       return absl::InvalidArgumentError(
           absl::StrCat("--hidden=", text, ": expected whole numbers from 1 to 100000, '", number, "' is none"));
     }
-    if (conv && !shapes.empty()) side = (side + 1) / 2;
-    shapes.push_back(conv ? sf::Shape({3, 3, inputs, nodes}) : sf::Shape({inputs, nodes}));
-    inputs = nodes;
   }
-  shapes.push_back({conv ? inputs * side * side : inputs, 10});
-  return shapes;
+  if (network != "recurrent") {
+    return sf::WeightShapes(network == "conv" ? sf::NetworkKind::kConv : sf::NetworkKind::kDense, hidden);
+  }
+  if (hidden.size() == 1) return sf::WeightShapes(sf::NetworkKind::kRecurrent, hidden);
+  return absl::InvalidArgumentError(absl::StrCat("--hidden=", text, ": a recurrent network has one hidden layer"));
 }
 
 absl::StatusOr<Settings> ReadFlags() {
   SF_RETURN_IF_ERROR(CheckFlags());
   Settings settings;
-  SF_ASSIGN_OR_RETURN(settings.weights, WeightShapes());
+  SF_ASSIGN_OR_RETURN(settings.weights, ReadWeightShapes());
+  settings.network.recurrent = absl::GetFlag(FLAGS_network) == "recurrent";
   const std::string activation = absl::GetFlag(FLAGS_activation);
   if (activation == "sigmoid") settings.network.activation = sf::Sigmoid;
   if (activation == "tanh") settings.network.activation = sf::Tanh;
@@ -143,21 +147,12 @@ absl::StatusOr<Settings> ReadFlags() {
 
 // The starting weights are made outside of the networks and given to both.
 absl::StatusOr<std::vector<sf::Tensor>> StartingWeights(const std::vector<sf::Shape>& shapes, int64_t seed) {
-  sf::Graph g({.seed = seed});
-  std::vector<sf::Output> draws;
-  for (const sf::Shape& shape : shapes) {
-    draws.push_back(sf::RandomNormal(g, sf::Ints(shape), {.stddev = absl::GetFlag(FLAGS_weights_stddev)}));
-  }
-  sf::Session session(g, {.threads = 1});
-  SF_ASSIGN_OR_RETURN(std::vector<sf::Tensor> weights, session.Run({}, draws));
-  uint32_t checksum = 0;
+  const double stddev = absl::GetFlag(FLAGS_weights_stddev);
+  SF_ASSIGN_OR_RETURN(std::vector<sf::Tensor> weights, sf::DrawWeights(shapes, stddev, seed));
   std::vector<std::string> text;
-  for (const sf::Tensor& w : weights) {
-    checksum = sf::crc32c::Extend(checksum, absl::string_view(static_cast<const char*>(w.raw()), w.bytes()));
-    text.push_back(w.shape().ToString());
-  }
+  for (const sf::Shape& shape : shapes) text.push_back(shape.ToString());
   std::printf("starting weights: %s, normal, standard deviation %g, checksum %08x\n", absl::StrJoin(text, " ").c_str(),
-              absl::GetFlag(FLAGS_weights_stddev), checksum);
+              stddev, sf::Checksum(weights));
   return weights;
 }
 
@@ -317,10 +312,22 @@ absl::Status TrainAndTest(const Settings& settings, const sf::LessonData& data) 
   return absl::OkStatus();
 }
 
+absl::Status WriteReport(const sf::LessonData& data) {
+  SF_ASSIGN_OR_RETURN(const sf::Report report,
+                      sf::MakeLessonReport(data, {.batches_scale = absl::GetFlag(FLAGS_batches_scale),
+                                                  .seed = absl::GetFlag(FLAGS_seed),
+                                                  .threads = absl::GetFlag(FLAGS_threads)}));
+  const std::string path = sf::JoinPath(absl::GetFlag(FLAGS_out), "batch_norm_lesson");
+  SF_RETURN_IF_ERROR(report.Write(sf::PosixEnv(), path));
+  std::printf("%s\nreport: %s.html and %s.txt\n", kRule, path.c_str(), path.c_str());
+  return absl::OkStatus();
+}
+
 absl::Status Run() {
   SF_ASSIGN_OR_RETURN(const Settings settings, ReadFlags());
   SF_ASSIGN_OR_RETURN(const sf::LessonData data, sf::LoadLessonData(absl::GetFlag(FLAGS_data)));
   SF_RETURN_IF_ERROR(sf::PosixEnv()->CreateDir(absl::GetFlag(FLAGS_out)));
+  if (absl::GetFlag(FLAGS_all)) return WriteReport(data);
   if (!absl::GetFlag(FLAGS_restore_from).empty()) return TestCheckpoints(settings, data);
   return TrainAndTest(settings, data);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ctime>
 
 #include "absl/strings/str_cat.h"
 #include "examples/support/progress.h"
@@ -13,12 +14,13 @@ namespace {
 
 constexpr double kMomentum = 0.99;
 constexpr double kEpsilon = 1e-3;
+constexpr double kRecurrentGamma = 0.1;
 
 // Batch normalization without the layer, as the lesson writes it: the population's statistics are assigned inside the
 // branch for training, so that no update operations are left to run.
-Output HandWrittenBatchNorm(Graph& g, Output x, Output is_training, bool from_scratch) {
+Output HandWrittenBatchNorm(Graph& g, Output x, Output is_training, double gamma_start, bool from_scratch) {
   const int64_t n = x.shape().dim(-1);
-  const Variable gamma = NewVariable(g, Ones(g, DT_FLOAT, {n}));
+  const Variable gamma = NewVariable(g, initializers::Constant(gamma_start)(g, DT_FLOAT, {n}));
   const Variable beta = NewVariable(g, Zeros(g, DT_FLOAT, {n}));
   const Variable pop_mean = NewVariable(g, Zeros(g, DT_FLOAT, {n}), {.trainable = false});
   const Variable pop_variance = NewVariable(g, Ones(g, DT_FLOAT, {n}), {.trainable = false});
@@ -87,12 +89,44 @@ absl::StatusOr<LessonData> LoadLessonData(const std::string& dir, int64_t valida
   return data;
 }
 
+std::vector<Shape> WeightShapes(NetworkKind kind, const std::vector<int64_t>& hidden) {
+  std::vector<Shape> shapes;
+  if (kind == NetworkKind::kRecurrent) return {{28, hidden[0]}, {hidden[0], hidden[0]}, {hidden[0], 10}};
+  const bool conv = kind == NetworkKind::kConv;
+  int64_t inputs = conv ? 1 : 784, side = 28;
+  for (int64_t nodes : hidden) {
+    if (conv && !shapes.empty()) side = (side + 1) / 2;
+    shapes.push_back(conv ? Shape({3, 3, inputs, nodes}) : Shape({inputs, nodes}));
+    inputs = nodes;
+  }
+  shapes.push_back({conv ? inputs * side * side : inputs, 10});
+  return shapes;
+}
+
+absl::StatusOr<std::vector<Tensor>> DrawWeights(const std::vector<Shape>& shapes, double stddev, int64_t seed) {
+  Graph g({.seed = seed});
+  std::vector<Output> draws;
+  for (const Shape& shape : shapes) draws.push_back(RandomNormal(g, Ints(shape), {.stddev = stddev}));
+  Session session(g, {.threads = 1});
+  return session.Run({}, draws);
+}
+
+uint32_t Checksum(const std::vector<Tensor>& weights) {
+  uint32_t checksum = 0;
+  for (const Tensor& w : weights) {
+    checksum = crc32c::Extend(checksum, absl::string_view(static_cast<const char*>(w.raw()), w.bytes()));
+  }
+  return checksum;
+}
+
 NeuralNet::NeuralNet(const NeuralNetOptions& options) : options_(options) {
   tensors_.is_training = Placeholder(graph_, {.dtype = DT_BOOL, .name = "is_training"});
   tensors_.input = Placeholder(graph_, {.dtype = DT_FLOAT, .shape = {-1, 784}, .name = "input_layer"});
   Output x = tensors_.input;
   const int layers = static_cast<int>(options.initial_weights.size());
-  for (int i = 0; i < layers; ++i) x = Layer(x, options.initial_weights[i], i, /*hidden=*/i + 1 < layers);
+  if (options.recurrent) x = Recurrent(x);
+  for (int i = options.recurrent ? layers - 1 : 0; i < layers; ++i)
+    x = Layer(x, options.initial_weights[i], i, /*hidden=*/i + 1 < layers);
   tensors_.logits = x;
 }
 
@@ -118,13 +152,36 @@ Output NeuralNet::Layer(Output x, const Tensor& initial_weights, int index, bool
   return hidden ? options_.activation(linear) : linear;
 }
 
-Output NeuralNet::Normalized(Output x) {
+Output NeuralNet::Recurrent(Output x) {
+  const Variable from_row = NewVariable(graph_, options_.initial_weights[0]);
+  const Variable from_units = NewVariable(graph_, options_.initial_weights[1]);
+  Variable biases;
+  if (!options_.use_batch_norm) biases = NewVariable(graph_, Zeros(graph_, DT_FLOAT, {from_row.shape.dim(1)}));
+  const auto term = [&](Output in, const Variable& weights) {
+    const Output linear = MatMul(in, weights.snapshot);
+    return options_.use_batch_norm ? Normalized(linear, kRecurrentGamma) : linear;
+  };
+  Output h;
+  for (Output row : Unstack(Reshape(x, {-1, 28, 28}), 28, 1)) {
+    Output sum = term(row, from_row);
+    if (h.valid()) sum = sum + term(h, from_units);
+    if (!options_.use_batch_norm) sum = sum + biases.snapshot;
+    h = options_.activation(sum);
+  }
+  return h;
+}
+
+Output NeuralNet::Normalized(Output x, double gamma) {
   if (!x.valid()) return Output();
   if (options_.implementation == Implementation::kLayer) {
     return layers::BatchNormalization(graph_, x,
-                                      {.momentum = kMomentum, .epsilon = kEpsilon, .training = tensors_.is_training});
+                                      {.momentum = kMomentum,
+                                       .epsilon = kEpsilon,
+                                       .training = tensors_.is_training,
+                                       .gamma_initializer = gamma == 1 ? nullptr : initializers::Constant(gamma)});
   }
-  return HandWrittenBatchNorm(graph_, x, tensors_.is_training, options_.implementation == Implementation::kScratch);
+  return HandWrittenBatchNorm(graph_, x, tensors_.is_training, gamma,
+                              options_.implementation == Implementation::kScratch);
 }
 
 absl::StatusOr<TrainingReport> NeuralNet::Train(Session& session, const LessonData& data,
@@ -152,6 +209,7 @@ absl::StatusOr<TrainingReport> NeuralNet::Train(Session& session, const LessonDa
       *data.train,
       {.batch_size = options.batch_size, .shuffle = true, .seed = options.seed, .tail = Tail::kAcrossEpochs});
   TrainingReport report;
+  const std::clock_t start = std::clock();
   Progress progress(
       {.label = name(), .total = options.batches, .line_every = std::max<int64_t>(1, options.batches / 10)});
   std::vector<Tensor> batch;
@@ -172,6 +230,10 @@ absl::StatusOr<TrainingReport> NeuralNet::Train(Session& session, const LessonDa
   }
   progress.Finish();
   report.batches_per_second = progress.rate();
+  const double processor_seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  if (processor_seconds > 0) {
+    report.batches_per_processor_second = static_cast<double>(options.batches) / processor_seconds;
+  }
   SF_ASSIGN_OR_RETURN(report.final_accuracy, validation_accuracy());
   return report;
 }

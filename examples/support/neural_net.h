@@ -8,8 +8,9 @@
 //   SF_ASSIGN_OR_RETURN(TestReport test, TestNetwork(session, net.graph(), net.tensors(), data, {}));
 //
 // The shapes of the weights are the network: matrices make fully connected layers, [rows, columns, in, out] make
-// convolutions ("same" padding, stride 2 from the second one on). The last layer has neither activation nor batch
-// normalization. Each network has a graph of its own; it grows with Train and Test. Not thread-safe.
+// convolutions ("same" padding, stride 2 from the second one on). A recurrent network reads the rows of an image one
+// after the other. The last layer has neither activation nor batch normalization. Each network has a graph of its own;
+// it grows with Train and Test. Not thread-safe.
 #ifndef STATICFLOW_EXAMPLES_SUPPORT_NEURAL_NET_H_
 #define STATICFLOW_EXAMPLES_SUPPORT_NEURAL_NET_H_
 
@@ -29,8 +30,21 @@ namespace staticflow {
 // difference can switch the many equal pixels of a background at once, and the losses part sooner.
 enum class Implementation { kLayer, kOps, kScratch };
 
+enum class NetworkKind { kDense, kConv, kRecurrent };
+
+// The shapes of the weights for images of 28 x 28 pixels and ten classes: of each hidden layer's nodes or channels; of
+// a recurrent network's units (one number): from a row, from the units of the row before, to the classes.
+std::vector<Shape> WeightShapes(NetworkKind kind, const std::vector<int64_t>& hidden);
+// Normal with this standard deviation.
+absl::StatusOr<std::vector<Tensor>> DrawWeights(const std::vector<Shape>& shapes, double stddev, int64_t seed);
+// CRC-32C of all their bytes.
+uint32_t Checksum(const std::vector<Tensor>& weights);
+
 struct NeuralNetOptions {
   std::vector<Tensor> initial_weights = {};  // of every layer, float
+  // h = activation(BN(row W) + BN(h V)), with layers and so statistics of their own for each of the 28 rows, whose
+  // gamma starts at 0.1 (Cooijmans et al. 2016).
+  bool recurrent = false;
   layers::Activation activation = Relu;
   bool use_batch_norm = false;
   Implementation implementation = Implementation::kLayer;
@@ -63,6 +77,7 @@ struct TrainingReport {
   float last_loss = 0;
   uint32_t losses_checksum = 0;  // CRC-32C of the bits of all losses: equal for equal trainings
   double batches_per_second = 0;
+  double batches_per_processor_second = 0;  // of all threads; what else the machine does hardly changes it
 };
 
 // What a trained network is asked through, in the graph that built it or in one that was read from a file.
@@ -83,7 +98,8 @@ class NeuralNet {
 
  private:
   Output Layer(Output x, const Tensor& initial_weights, int index, bool hidden);
-  Output Normalized(Output x);
+  Output Recurrent(Output x);  // the last row's h
+  Output Normalized(Output x, double gamma = 1);
 
   Graph graph_;
   NeuralNetOptions options_;

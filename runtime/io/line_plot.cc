@@ -17,7 +17,7 @@ constexpr char kStyleSheet[] =
     ".sf-plot{font-family:Helvetica,Arial,'DejaVu Sans',sans-serif}"
     ".sf-plot text{fill:#333333}.sf-plot .page{fill:#ffffff}.sf-plot .grid{stroke:#e3e3e3}"
     ".sf-plot .frame{fill:none;stroke:#333333}"
-    ".sf-plot .box{fill:#ffffff;fill-opacity:0.9;stroke:#bbbbbb}"
+    ".sf-plot .box{fill:#ffffff;fill-opacity:0.7;stroke:#bbbbbb}"
     ".sf-plot .tick{font-size:12px}.sf-plot .axis{font-size:14px}.sf-plot .legend{font-size:13px}"
     ".sf-plot .title{font-size:18px;font-weight:bold}.sf-plot .subtitle{font-size:13px;fill:#666666}"
     ".sf-plot .curve{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}"

@@ -25,7 +25,7 @@ constexpr char kStyleSheet[] =
     ".table{overflow-x:auto;margin:1rem 0}table{border-collapse:collapse;font-size:.85rem;"
     "font-variant-numeric:tabular-nums}caption{text-align:left;font-weight:bold;padding:.3rem 0}"
     "th,td{padding:.2rem .6rem;text-align:left;vertical-align:bottom;border-bottom:1px solid #e3e3e3}"
-    "td.n,th.n{text-align:right}thead th{border-bottom:2px solid #888}"
+    "td{white-space:nowrap}td.n,th.n{text-align:right}thead th{border-bottom:2px solid #888}"
     ".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));gap:1rem;margin:1rem 0}"
     ".plots svg{width:100%;height:auto;max-width:860px}"
     "@media (prefers-color-scheme:dark){body{color:#d8d8d8;background:#16181c}pre{background:#22252a}"

@@ -158,6 +158,8 @@ TEST_F(BatchNormLesson, OtherNetworks) {
            {"--network=conv", "--hidden=2", "--implementation=ops", "--bn_position=after"},
            {"--hidden=20", "--activation=sigmoid", "--bn_position=after"},
            {"--hidden=10,10", "--activation=tanh", "--implementation=scratch", "--batch_size=17"},
+           {"--network=recurrent", "--hidden=8", "--activation=tanh"},
+           {"--network=recurrent", "--hidden=4", "--implementation=ops", "--batch_norm=on"},
            {"--activation=leaky_relu", "--weights_stddev=5"}}) {
     std::vector<std::string> all = flags;
     all.insert(all.end(), {"--batches=3", "--twin_batches=0"});
@@ -179,6 +181,40 @@ TEST_F(BatchNormLesson, ADivergedTrainingRunsToItsEndUnlessAskedToStop) {
   EXPECT_THAT(stopped.output, testing::Not(HasSubstr("  40/40  ")));
 }
 
+// Two networks for each of 18 comparisons, then 14 more; five batches each.
+TEST_F(BatchNormLesson, AllComparisonsMakeOneReport) {
+  const ProgramRun run = Run("all", {"--all", "--batches_scale=0.0001", "--threads=1"});
+  ASSERT_EQ(run.exit_code, 0) << run.output;
+  const absl::StatusOr<std::string> text = ReadWholeFile(PosixEnv(), Dir("all") + "/batch_norm_lesson.txt");
+  const absl::StatusOr<std::string> html = ReadWholeFile(PosixEnv(), Dir("all") + "/batch_norm_lesson.html");
+  ASSERT_TRUE(text.ok() && html.ok()) << text.status() << html.status();
+  for (const char* found :
+       {"600 training, 5000 validation and 300", "--all --data=FOLDER --batches_scale=0.0001 --threads=1\n",
+        "  21  relu           2  bad            5           0.0958  ", "\n  16  with      90 %          30000",
+        "this program ", "is_training = True, the first 20 of 200 Predictions: [", "from scratch", "after",
+        "Recurrent; tanh, learning rate 0.1"}) {
+    EXPECT_THAT(*text, HasSubstr(found));
+  }
+  int plots = 0;
+  for (size_t at = html->find("<svg xmlns"); at != html->npos; at = html->find("<svg xmlns", at + 1)) ++plots;
+  EXPECT_EQ(plots, 18 + 5);
+  EXPECT_THAT(*html, testing::Not(HasSubstr(Dir("data"))));  // no paths of this machine
+
+  // Forms of one mathematics give one loss, and forgotten updates cost inference only.
+  std::vector<double> losses;
+  for (const char* form : {"\nlayer  ", "\nops in a cond", "\nfrom scratch", "\nlayer, no update_ops"}) {
+    const size_t row = text->find(form);
+    ASSERT_NE(row, text->npos) << form;
+    const std::string line = text->substr(row + 1, text->find('\n', row + 1) - row - 1);
+    const std::vector<std::string> cells = absl::StrSplit(line, "  ", absl::SkipWhitespace());
+    ASSERT_EQ(cells.size(), 9u) << line;
+    losses.push_back(std::atof(cells[4].c_str()));
+  }
+  EXPECT_NEAR(losses[1], losses[0], 1e-4);
+  EXPECT_NEAR(losses[2], losses[0], 1e-4);
+  EXPECT_EQ(losses[3], losses[0]);
+}
+
 TEST_F(BatchNormLesson, PrintsTheSpreadOfSeeds) {
   const ProgramRun run = Run("seeds", {"--batches=2", "--seeds=2", "--batch_norm=on", "--twin_batches=0"});
   ASSERT_EQ(run.exit_code, 0) << run.output;
@@ -189,7 +225,7 @@ TEST_F(BatchNormLesson, WrongFlagsAreErrors) {
   for (const auto& [flag, message] :
        {std::pair("--activation=swish", "expected one of relu, sigmoid, tanh"),
         std::pair("--batch_norm=maybe", "--batch_norm=maybe: expected one of"),
-        std::pair("--network=rnn", "dense, conv"), std::pair("--hidden=100,x", "'x' is none"),
+        std::pair("--network=rnn", "dense, conv, recurrent"), std::pair("--hidden=100,x", "'x' is none"),
         std::pair("--hidden=0", "expected whole numbers"),
         std::pair("--batches=-1", "--batches=-1: expected at least 0"), std::pair("--batches=many", "Illegal value"),
         std::pair("--restore_from=/nowhere/model", "/nowhere/model"), std::pair("--data=/nowhere", "/nowhere")}) {
