@@ -6,6 +6,8 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "graph/gradient_path.h"
+#include "graph/loop_gradient.h"
 #include "graph/node_builder.h"
 #include "graph/source_line.h"
 #include "graph/status.h"
@@ -23,116 +25,76 @@ bool IsDifferentiableType(DataType dtype) {
 Output (*densify_slices)(const IndexedSlices&) = nullptr;
 IndexedSlices (*concatenate_slices)(absl::Span<const IndexedSlices>) = nullptr;
 
-// One reverse walk from ys to xs.
+LoopGradientFunction differentiate_loop = nullptr;
+
+// What the walks of one call share.
+struct Walks {
+  Graph& graph;
+  LoopFrames& frames;
+  const GradientOptions& options;
+  SourceLine line;
+  std::string scope;  // "gradients/": of all nodes but those that stand around loops
+};
+
+// One reverse walk from ys to xs, which are in frame `level`; loops inside that are one step of it.
 class Backprop {
  public:
-  Backprop(Graph& graph, absl::Span<const Output> ys, absl::Span<const Output> xs, const GradientOptions& options,
-           SourceLine line)
-      : graph_(graph), ys_(ys), xs_(xs), options_(options), line_(std::move(line)) {}
+  Backprop(Walks& walks, int level, absl::Span<const Output> ys, absl::Span<const Output> xs,
+           absl::Span<const Output> grad_ys, bool is_outermost)
+      : walks_(walks),
+        graph_(walks.graph),
+        is_outermost_(is_outermost),
+        ys_(ys),
+        xs_(xs),
+        grad_ys_(grad_ys),
+        stopped_(walks.options.stop_gradients.begin(), walks.options.stop_gradients.end()),
+        path_(graph_, walks.frames, level, ys, xs, stopped_) {}
 
   absl::StatusOr<std::vector<SlicesOrDense>> Run();
 
  private:
-  // Nodes that lie on some path from an x to a y; the walk stays among them.
-  void FindBetween();
   absl::Status SeedOutputs();
   absl::Status Visit(Node& node);
+  absl::Status VisitLoop(int loop);
+  void Fail(const Node& node, absl::string_view reason) {
+    failures_.push_back(absl::StrCat(node.DebugName(), ": ", reason, " (path: ", path_.ToY(node), ")"));
+  }
+  // Whether a gradient by `output` would reach an x.
+  bool LeadsToX(Output output) const {
+    return output.valid() && path_.FromX(*output.node()) && !stopped_.contains(output);
+  }
   void Add(Output output, Output gradient);
+  void Add(Output output, const SlicesOrDense& gradient);
   // All slices that came for `output`, as one; invalid when none did or they have different index types.
   IndexedSlices TotalSlices(Output output);
   Output TotalGradient(Output output);
   // Whether the node hands on what it got, and that is slices alone; they are then its input's.
   bool PassesSlicesOn(const Node& node);
-  std::string PathToY(const Node& node) const;
+  // What arrived at the Exits of a loop, by its variables.
+  std::vector<Output> ExitGradients(int loop);
   SlicesOrDense GradientOfX(Output x);
-  bool IsStopped(Output output) const;
 
+  Walks& walks_;
   Graph& graph_;
+  const bool is_outermost_;
   absl::Span<const Output> ys_;
   absl::Span<const Output> xs_;
-  const GradientOptions& options_;
-  SourceLine line_;
-  std::vector<bool> from_x_;                           // by node id: reachable from some x
-  absl::flat_hash_map<const Node*, Node*> towards_y_;  // a consumer on the way to a y
-  std::vector<Node*> order_;                           // nodes to visit, consumers first
+  absl::Span<const Output> grad_ys_;
+  const absl::flat_hash_set<Output> stopped_;
+  const GradientPath path_;
   absl::flat_hash_map<Output, std::vector<Output>> gradients_;
   absl::flat_hash_map<Output, std::vector<IndexedSlices>> slices_;
-  absl::flat_hash_set<Output> stopped_;
   std::vector<std::string> failures_;
 };
 
-bool Backprop::IsStopped(Output output) const { return stopped_.contains(output); }
-
-void Backprop::FindBetween() {
-  stopped_.insert(options_.stop_gradients.begin(), options_.stop_gradients.end());
-  const int n = graph_.num_nodes();
-  from_x_.assign(n, false);
-  for (Output x : xs_) from_x_[x.node()->id()] = true;
-  // Back edges of loops point to later nodes; a few sweeps reach everything they carry.
-  for (bool changed = true; changed;) {
-    changed = false;
-    for (const auto& node : graph_.nodes()) {
-      if (from_x_[node->id()]) continue;
-      for (Output input : node->inputs()) {
-        if (!from_x_[input.node()->id()] || IsStopped(input)) continue;
-        from_x_[node->id()] = true;
-        changed |= input.node()->id() > node->id();
-        break;
-      }
-    }
-  }
-  // Backwards from the ys, within those; a node comes before everything it uses.
-  std::vector<bool> reached(n, false);
-  std::vector<Node*> stack;
-  for (Output y : ys_) {
-    if (!from_x_[y.node()->id()] || reached[y.node()->id()]) continue;
-    reached[y.node()->id()] = true;
-    stack.push_back(y.node());
-  }
-  while (!stack.empty()) {
-    Node* node = stack.back();
-    stack.pop_back();
-    for (Output input : node->inputs()) {
-      Node* source = input.node();
-      if (!from_x_[source->id()] || reached[source->id()] || IsStopped(input)) continue;
-      reached[source->id()] = true;
-      towards_y_[source] = node;
-      stack.push_back(source);
-    }
-  }
-  // A post-order over the inputs, reversed, puts consumers first whatever the order of creation.
-  std::vector<char> state(n, 0);
-  std::vector<std::pair<Node*, int>> path;
-  std::vector<Node*> post;
-  for (Output y : ys_) {
-    if (!reached[y.node()->id()] || state[y.node()->id()]) continue;
-    state[y.node()->id()] = 1;
-    path.push_back({y.node(), 0});
-    while (!path.empty()) {
-      auto& [node, next] = path.back();
-      if (next == node->num_inputs()) {
-        post.push_back(node);
-        path.pop_back();
-        continue;
-      }
-      Node* source = node->input(next++).node();
-      if (reached[source->id()] && !state[source->id()]) {
-        state[source->id()] = 1;
-        path.push_back({source, 0});
-      }
-    }
-  }
-  order_.assign(post.rbegin(), post.rend());
-}
-
 absl::Status Backprop::SeedOutputs() {
-  if (!options_.grad_ys.empty() && options_.grad_ys.size() != ys_.size()) {
+  if (!grad_ys_.empty() && grad_ys_.size() != ys_.size()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("Gradients: got ", options_.grad_ys.size(), " grad_ys for ", ys_.size(), " ys"));
+        absl::StrCat("Gradients: got ", grad_ys_.size(), " grad_ys for ", ys_.size(), " ys"));
   }
   for (size_t i = 0; i < ys_.size(); ++i) {
     const Output y = ys_[i];
-    Output seed = options_.grad_ys.empty() ? Output() : options_.grad_ys[i];
+    Output seed = grad_ys_.empty() ? Output() : grad_ys_[i];
     if (!IsDifferentiableType(y.dtype())) {
       return absl::InvalidArgumentError(absl::StrCat("Gradients: y ", y.node()->DebugName(), " is ",
                                                      DataTypeName(y.dtype()), ", expected a floating type"));
@@ -152,6 +114,11 @@ absl::Status Backprop::SeedOutputs() {
 
 void Backprop::Add(Output output, Output gradient) {
   if (gradient.valid()) gradients_[output].push_back(gradient);
+}
+
+void Backprop::Add(Output output, const SlicesOrDense& gradient) {
+  if (gradient.is_slices()) slices_[output].push_back(gradient.slices);
+  Add(output, gradient.dense);
 }
 
 IndexedSlices Backprop::TotalSlices(Output output) {
@@ -181,24 +148,11 @@ Output Backprop::TotalGradient(Output output) {
   return it->second[0];
 }
 
-std::string Backprop::PathToY(const Node& node) const {
-  constexpr size_t kMaxNames = 12;
-  std::vector<std::string> names = {node.name()};
-  for (auto it = towards_y_.find(&node); it != towards_y_.end(); it = towards_y_.find(it->second)) {
-    if (names.size() == kMaxNames) {
-      names.push_back("...");
-      break;
-    }
-    names.push_back(it->second->name());
-  }
-  return absl::StrJoin(names, " -> ");
-}
-
 bool Backprop::PassesSlicesOn(const Node& node) {
   if (!node.op().is(OpRole::kIdentity) && !node.op().is(OpRole::kReadVariable)) return false;
   const Output y = node.output(0), x = node.input(0);
   const auto it = slices_.find(y);
-  if (it == slices_.end() || gradients_.contains(y) || !from_x_[x.node()->id()] || IsStopped(x)) return false;
+  if (it == slices_.end() || gradients_.contains(y) || !LeadsToX(x)) return false;
   const std::vector<IndexedSlices> passed = it->second;  // y keeps its own: it may be an x, too
   std::vector<IndexedSlices>& of_x = slices_[x];
   of_x.insert(of_x.end(), passed.begin(), passed.end());
@@ -207,7 +161,7 @@ bool Backprop::PassesSlicesOn(const Node& node) {
 
 absl::Status Backprop::Visit(Node& node) {
   const bool leads_to_x = std::any_of(node.inputs().begin(), node.inputs().end(), [&](Output input) {
-    return from_x_[input.node()->id()] && !IsStopped(input) && IsDifferentiableType(input.dtype());
+    return LeadsToX(input) && IsDifferentiableType(input.dtype());
   });
   if (!leads_to_x || node.op().is(OpRole::kStopGradient) || PassesSlicesOn(node)) return absl::OkStatus();
   std::vector<Output> dys;
@@ -219,22 +173,95 @@ absl::Status Backprop::Visit(Node& node) {
   }
   if (!any) return absl::OkStatus();
   GradientContext context(node, dys);
-  graph_.set_line_override(node.where().file.empty() ? line_ : node.where());
+  graph_.set_line_override(node.where().file.empty() ? walks_.line : node.where());
   NameScope scope(graph_, absl::StrCat(node.name(), "_grad"));
-  if (node.op().spec.gradient == nullptr) {
+  if (LoopFrames::IsHeader(node)) {
+    context.Fail("a gradient inside a loop goes by what its body sees, not by what it began with");
+  } else if (node.op().spec.gradient == nullptr) {
     context.Fail("no gradient is registered for it");
   } else {
     node.op().spec.gradient(context);
   }
   if (!context.failure().empty()) {
-    failures_.push_back(absl::StrCat(node.DebugName(), ": ", context.failure(), " (path: ", PathToY(node), ")"));
+    Fail(node, context.failure());
     return absl::OkStatus();
   }
   SF_RETURN_IF_ERROR(graph_.status());
   for (int i = 0; i < node.num_inputs(); ++i) {
-    if (!from_x_[node.input(i).node()->id()] || IsStopped(node.input(i))) continue;
-    if (context.sparse_dx(i).values.valid()) slices_[node.input(i)].push_back(context.sparse_dx(i));
-    Add(node.input(i), context.dx(i));
+    if (!LeadsToX(node.input(i))) continue;
+    Add(node.input(i), SlicesOrDense{.dense = context.dx(i), .slices = context.sparse_dx(i)});
+  }
+  return absl::OkStatus();
+}
+
+std::vector<Output> Backprop::ExitGradients(int loop) {
+  const std::vector<WhileContext::Variable> variables = walks_.frames.frame(loop).variables;
+  std::vector<std::vector<Output>> parts(variables.size());
+  const int n = graph_.num_nodes();  // sums that are added here are no Exits
+  for (int id = 0; id < n; ++id) {
+    Node& node = *graph_.nodes()[id];
+    if (!node.op().is(OpRole::kExit) || !path_.Between(node) || !IsDifferentiableType(node.output_dtype(0))) continue;
+    for (size_t i = 0; i < variables.size(); ++i) {
+      if (variables[i].switch_node == nullptr || node.input(0) != variables[i].switch_node->output(0)) continue;
+      if (const Output gradient = TotalGradient(node.output(0)); gradient.valid()) parts[i].push_back(gradient);
+    }
+  }
+  std::vector<Output> totals;
+  for (const std::vector<Output>& part : parts) {
+    totals.push_back(part.empty() ? Output() : part[0]);
+    if (part.size() > 1) totals.back() = NodeBuilder(OpWithRole(OpRole::kSum).name(), {}).Inputs(part).Build();
+  }
+  return totals;
+}
+
+absl::Status Backprop::VisitLoop(int loop) {
+  const LoopFrame frame = walks_.frames.frame(loop);
+  if (frame.condition == nullptr) return absl::OkStatus();
+  const auto* context = dynamic_cast<const WhileContext*>(frame.condition->context());
+  if (context != nullptr && !context->settings().back_prop) return absl::OkStatus();
+  LoopGradient request{.frames = walks_.frames, .frame = loop};
+  request.exit_gradients = ExitGradients(loop);
+  bool any = false;
+  for (size_t i = 0; i < frame.variables.size(); ++i) {
+    const Node& merge = *frame.variables[i].merge;
+    request.active.push_back(path_.Between(merge) && IsDifferentiableType(merge.output_dtype(0)));
+    any |= request.active.back() && request.exit_gradients[i].valid();
+  }
+  for (const Node* enter : frame.constants) {
+    request.wanted.push_back(path_.Between(*enter) && IsDifferentiableType(enter->output_dtype(0)));
+  }
+  if (!any) return absl::OkStatus();
+  for (const auto& node : graph_.nodes()) {
+    if (node->op().is(OpRole::kStackPop) && path_.Between(*node)) {
+      Fail(*node, "it takes what an earlier gradient kept; there is no second gradient through a loop");
+      return absl::OkStatus();
+    }
+  }
+  request.initial_gradients.resize(frame.variables.size());
+  request.constant_gradients.resize(frame.constants.size());
+  request.densify = [](const SlicesOrDense& g) { return g.is_slices() ? densify_slices(g.slices) : g.dense; };
+  request.differentiate = [&](auto ys, auto xs, auto grad_ys) {
+    const NameScope scope(graph_, walks_.scope);
+    return Backprop(walks_, loop, ys, xs, grad_ys, false).Run();
+  };
+  if (differentiate_loop == nullptr) {
+    Fail(*frame.condition, "no gradient of loops is registered");
+    return absl::OkStatus();
+  }
+  graph_.set_line_override(frame.condition->where().file.empty() ? walks_.line : frame.condition->where());
+  {
+    const absl::string_view name = absl::string_view(frame.name).substr(0, frame.name.rfind('/'));
+    const NameScope scope(graph_, absl::StrCat(name, "_grad"));
+    SF_RETURN_IF_ERROR(differentiate_loop(request));
+    SF_RETURN_IF_ERROR(graph_.status());
+  }
+  for (size_t i = 0; i < frame.variables.size(); ++i) {
+    const Output initial = frame.variables[i].enter->input(0);
+    if (LeadsToX(initial)) Add(initial, request.initial_gradients[i]);
+  }
+  for (size_t k = 0; k < frame.constants.size(); ++k) {
+    const Output constant = frame.constants[k]->input(0);
+    if (LeadsToX(constant)) Add(constant, request.constant_gradients[k]);
   }
   return absl::OkStatus();
 }
@@ -247,19 +274,21 @@ SlicesOrDense Backprop::GradientOfX(Output x) {
 }
 
 absl::StatusOr<std::vector<SlicesOrDense>> Backprop::Run() {
-  FindBetween();
   SF_RETURN_IF_ERROR(SeedOutputs());
-  for (Node* node : order_) SF_RETURN_IF_ERROR(Visit(*node));
+  for (const GradientUnit& unit : path_.units()) {
+    SF_RETURN_IF_ERROR(unit.node != nullptr ? Visit(*unit.node) : VisitLoop(unit.loop));
+  }
   if (!failures_.empty()) {
     // A failure on a path that no x needs for its only gradient still counts: the sum would be wrong without it.
     return absl::UnimplementedError(absl::StrCat("Gradients: cannot differentiate through ", failures_.size(),
                                                  " op(s): ", absl::StrJoin(failures_, "; ")));
   }
-  graph_.set_line_override(line_);
+  graph_.set_line_override(walks_.line);
   std::vector<SlicesOrDense> result;
   for (Output x : xs_) {
     result.push_back(GradientOfX(x));
-    if (!result.back().is_slices() && !result.back().dense.valid() && options_.unconnected == Unconnected::kZero) {
+    if (!result.back().is_slices() && !result.back().dense.valid() &&
+        walks_.options.unconnected == Unconnected::kZero && is_outermost_) {
       result.back().dense = BuildUnary(OpRole::kZerosLike, x);
     }
   }
@@ -267,7 +296,31 @@ absl::StatusOr<std::vector<SlicesOrDense>> Backprop::Run() {
   return result;
 }
 
+// The frame that ys and the open context are in. InvalidArgument when they are in different ones, or an x is in a loop
+// that they are not in.
+absl::StatusOr<int> LevelOf(const Graph& graph, const LoopFrames& frames, absl::Span<const Output> ys,
+                            absl::Span<const Output> xs) {
+  const WhileContext* open = LoopAround(graph.context());
+  int level = 0;
+  if (open != nullptr && !open->variables().empty()) level = frames.FrameOf(*open->variables()[0].enter);
+  for (Output y : ys) {
+    if (frames.FrameOf(*y.node()) == level) continue;
+    return absl::InvalidArgumentError(absl::StrCat("Gradients: y ", y.node()->DebugName(),
+                                                   " is not in the loop (or outside of loops) where its gradient is "
+                                                   "to be built"));
+  }
+  for (Output x : xs) {
+    const int frame = frames.FrameOf(*x.node());
+    if (frame == 0 || frame == level || frames.ChildOf(frame, level) > 0) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("Gradients: x ", x.node()->DebugName(), " is inside a loop, where ys are not"));
+  }
+  return level;
+}
+
 }  // namespace
+
+LoopGradientRegistrar::LoopGradientRegistrar(LoopGradientFunction function) { differentiate_loop = function; }
 
 SlicesRegistrar::SlicesRegistrar(Output (*densify)(const IndexedSlices&),
                                  IndexedSlices (*concatenate)(absl::Span<const IndexedSlices>)) {
@@ -323,9 +376,12 @@ std::vector<SlicesOrDense> GradientsOrSlices(absl::Span<const Output> ys, absl::
     return failed;
   }
   const std::optional<SourceLine> outer_override = graph->line_override();
-  absl::StatusOr<std::vector<SlicesOrDense>> result = [&] {
-    NameScope scope(*graph, options.name);
-    return Backprop(*graph, ys, xs, options, line).Run();
+  absl::StatusOr<std::vector<SlicesOrDense>> result = [&]() -> absl::StatusOr<std::vector<SlicesOrDense>> {
+    const NameScope scope(*graph, options.name);
+    SF_ASSIGN_OR_RETURN(LoopFrames frames, LoopFrames::Find(*graph));
+    SF_ASSIGN_OR_RETURN(const int level, LevelOf(*graph, frames, ys, xs));
+    Walks walks{*graph, frames, options, line, scope.name()};
+    return Backprop(walks, level, ys, xs, options.grad_ys, true).Run();
   }();
   graph->set_line_override(outer_override);
   if (result.ok()) return *std::move(result);

@@ -51,12 +51,16 @@ absl::Status LoopFrames::Place(Node& node) {
     if (result_[control->id()] >= 0) inside(control);
   }
   result_[node.id()] = loop_[node.id()] = frame;
+  const bool is_machinery = node.op().is(OpRole::kMerge) || node.op().is(OpRole::kExit) ||
+                            node.op().is(OpRole::kSwitch) || node.op().is(OpRole::kNextIteration);
+  if (frame != 0 && is_machinery) changed_.insert(frame);
   if (node.op().is(OpRole::kEnter)) {
     const auto [it, is_new] =
         by_name_.try_emplace({frame, node.attr<std::string>("frame_name")}, static_cast<int>(frames_.size()));
     if (is_new) frames_.push_back({.parent = frame, .name = it->first.second});
     result_[node.id()] = loop_[node.id()] = it->second;
     frames_[it->second].constants.push_back(&node);
+    changed_.insert(it->second);
   } else if (node.op().is(OpRole::kExit)) {
     if (frame == 0) return absl::InvalidArgumentError(absl::StrCat(node.DebugName(), ": it is in no loop"));
     result_[node.id()] = frames_[frame].parent;
@@ -87,7 +91,8 @@ absl::Status LoopFrames::Update() {
         absl::StrCat(graph_.nodes()[first + order.cycle[0]]->DebugName(), ": its inputs form a cycle"));
   }
   for (int i : order.order) SF_RETURN_IF_ERROR(Place(*graph_.nodes()[first + i]));
-  for (LoopFrame& frame : frames_) {
+  for (int index : std::exchange(changed_, {})) {
+    LoopFrame& frame = frames_[index];
     if (frame.condition == nullptr) continue;
     std::vector<Node*> enters = frame.constants;
     for (const WhileContext::Variable& variable : frame.variables) enters.push_back(variable.enter);

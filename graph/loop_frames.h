@@ -10,6 +10,7 @@
 #define STATICFLOW_GRAPH_LOOP_FRAMES_H_
 
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,9 +38,10 @@ class LoopFrames {
   int num_frames() const { return static_cast<int>(frames_.size()); }
   const LoopFrame& frame(int i) const { return frames_[i]; }
   // The frame in which the results of `node` are used: of an Enter the inner one, of an Exit the outer one.
-  int FrameOf(const Node& node) const { return result_[node.id()]; }
+  // -1 for a node that was added since.
+  int FrameOf(const Node& node) const { return Lookup(result_, node); }
   // The loop that `node` is a part of: its Enters and Exits belong to it.
-  int LoopOf(const Node& node) const { return loop_[node.id()]; }
+  int LoopOf(const Node& node) const { return Lookup(loop_, node); }
   // `frame`, or the frame around it that lies directly in `outer`; -1 when it is not inside `outer`.
   int ChildOf(int outer, int frame) const;
   // Whether `node` starts each iteration of a loop: a Merge that a NextIteration leads back to.
@@ -51,11 +53,15 @@ class LoopFrames {
  private:
   explicit LoopFrames(Graph& g) : graph_(g) {}
   absl::Status Place(Node& node);
+  static int Lookup(const std::vector<int>& frames, const Node& node) {
+    return node.id() < static_cast<int>(frames.size()) ? frames[node.id()] : -1;
+  }
 
   Graph& graph_;
   std::vector<LoopFrame> frames_ = {LoopFrame()};
   std::map<std::pair<int, std::string>, int> by_name_;
   std::vector<int> result_, loop_;  // by node id
+  std::set<int> changed_;           // frames whose machinery is to be looked at again
 };
 
 // The nodes that carry around what the Enters bring in, for the loop with this LoopCond; those that are missing are

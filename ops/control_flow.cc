@@ -19,6 +19,7 @@ const OpRegistrar no_op({.name = "NoOp",
 const OpRegistrar control_trigger({.name = "ControlTrigger",
                                    .shape = NoOutputs,
                                    .gradient = kNotDifferentiable,
+                                   .traits = kAlwaysRuns,
                                    .role = OpRole::kNoOp,
                                    .doc = "Nothing, even when its control inputs are dead."});
 

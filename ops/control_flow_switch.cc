@@ -1,13 +1,13 @@
 // Switch and Merge: how values enter and leave the branches of a condition. They have no kernels: the planner turns
 // them into guards.
 #include <algorithm>
-#include <map>
-#include <set>
 
 #include "graph/control_flow.h"
 #include "graph/gradients.h"
+#include "graph/liveness.h"
 #include "graph/shape_inference.h"
 #include "graph/variable_key.h"
+#include "ops/array.h"
 #include "ops/control_flow.h"
 #include "ops/math.h"
 #include "ops/state.h"
@@ -24,6 +24,11 @@ absl::Status SwitchShape(ShapeContext& c) {
 }
 // Zeros like output i, alive when that output is.
 Output ZerosBehind(GradientContext& c, int i) {
+  // What is the same in every iteration of a loop need not be kept for the gradient, only where it went.
+  if (c.x(0).node()->op().is(OpRole::kEnter) && c.y(i).dtype() != DT_RESOURCE) {
+    const SwitchOutputs zeros = Switch(ZerosLike(c.x(0)), c.x(1));
+    return i == 0 ? zeros.output_false : zeros.output_true;
+  }
   if (c.y(i).dtype() != DT_RESOURCE) return NodeBuilder("ZerosLike", {c.y(i)}).Build();
   const Node* declaration = VariableBehind(c.y(i));
   if (declaration == nullptr) return Output();
@@ -64,74 +69,6 @@ absl::Status MergeShape(ShapeContext& c) {
   return absl::OkStatus();
 }
 
-// "The predicate is false (0) or true (1)", a condition under which a node runs.
-struct Literal {
-  Output pred;
-  int branch = 0;
-  friend bool operator<(const Literal& a, const Literal& b) {
-    const auto key = [](const Literal& l) { return std::make_tuple(l.pred.node()->id(), l.pred.index(), l.branch); };
-    return key(a) < key(b);
-  }
-};
-using Literals = std::set<Literal>;
-
-// The predicate itself, not one of its Identity copies (cond/pred_id).
-Output BehindIdentity(Output output) {
-  while (output.node()->op().is(OpRole::kIdentity)) output = output.node()->input(0);
-  return output;
-}
-
-// Under which conditions each input of `merge` is alive, as far as the Switch nodes among its ancestors tell: a node
-// needs what all of its inputs need, a Merge what its inputs need in common. Ids are a topological order up to the
-// back edges of loops, which are left out.
-std::vector<Literals> GuardsOfInputs(const Node& merge) {
-  std::set<int> ancestors;
-  std::vector<const Node*> stack = {&merge};
-  const auto visit = [&](const Node* node) {
-    if (node != nullptr && node->id() < merge.id() && ancestors.insert(node->id()).second) stack.push_back(node);
-  };
-  while (!stack.empty()) {
-    const Node* node = stack.back();
-    stack.pop_back();
-    for (Output input : node->inputs()) visit(input.node());
-    for (Node* control : node->control_inputs()) visit(control);
-  }
-  std::map<int, Literals> by_node;
-  const auto of_output = [&](Output output) {
-    Literals literals = by_node[output.node()->id()];
-    if (output.node()->op().is(OpRole::kSwitch)) {
-      literals.insert({BehindIdentity(output.node()->input(1)), output.index()});
-    }
-    return literals;
-  };
-  for (int id : ancestors) {
-    const Node& node = *merge.graph().nodes()[id];
-    Literals literals;
-    bool first = true;
-    for (Output input : node.inputs()) {
-      if (!input.valid() || input.node()->id() >= id) continue;
-      const Literals of_input = of_output(input);
-      if (first || !node.op().is(OpRole::kMerge)) {
-        literals.insert(of_input.begin(), of_input.end());
-      } else {
-        Literals common;
-        std::set_intersection(literals.begin(), literals.end(), of_input.begin(), of_input.end(),
-                              std::inserter(common, common.end()));
-        literals = std::move(common);
-      }
-      first = false;
-    }
-    for (Node* control : node.control_inputs()) {
-      const Literals& of_control = by_node[control->id()];
-      if (control->id() < id) literals.insert(of_control.begin(), of_control.end());
-    }
-    by_node[id] = std::move(literals);
-  }
-  std::vector<Literals> guards;
-  for (Output input : merge.inputs()) guards.push_back(of_output(input));
-  return guards;
-}
-
 // What decides between the two inputs of a Merge: input 0 is alive when pred has the value `branch_of_first`.
 struct Decision {
   Output pred;
@@ -148,7 +85,7 @@ std::optional<Decision> FindDecision(const Node& merge) {
   if (first != nullptr && second != nullptr && first->pred() == second->pred() && first->branch() != second->branch()) {
     return Decision{first->pred(), first->branch()};
   }
-  const std::vector<Literals> guards = GuardsOfInputs(merge);
+  const std::vector<Literals> guards = LiveWhen(merge.inputs());
   for (const Literal& literal : guards[0]) {
     if (guards[1].contains({literal.pred, 1 - literal.branch})) return Decision{literal.pred, literal.branch};
   }

@@ -123,7 +123,7 @@ void ComputeGuards(OrderGraph& graph, Program* mutable_program) {
       // When the loop is over its condition is false, whatever the Switch says: the result lives as the loop does.
       auto it = graph.index.find(node.input(0).node());
       if (it != graph.index.end()) guard = graph.items[it->second].item.guard;
-    } else {
+    } else if (!node.op().is(OpRole::kNoOp) || !node.op().has(kAlwaysRuns)) {  // a trigger waits for what may be dead
       for (Output input : node.inputs()) guard = guards->And(guard, guard_of_edge(input));
       for (const Node* control : node.control_inputs()) {
         auto it = graph.index.find(control);

@@ -1,0 +1,33 @@
+// Under which predicates the results of nodes exist, as far as the Switch nodes before them tell.
+//
+//   const Literals literals = LiveWhen({&y, 1})[0];    // y exists where literal.pred == literal.branch, for all of
+//   them
+//
+// A node needs what all of its inputs need, a Merge what its inputs need in common. Only reads the graph.
+#ifndef STATICFLOW_GRAPH_LIVENESS_H_
+#define STATICFLOW_GRAPH_LIVENESS_H_
+
+#include <set>
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace staticflow {
+
+// "The predicate is false (0) or true (1)".
+struct Literal {
+  Output pred;  // not one of its Identity copies (cond/pred_id)
+  int branch = 0;
+};
+bool operator<(const Literal& a, const Literal& b);
+using Literals = std::set<Literal>;
+
+// By output. Ids are a topological order up to the back edges of loops, which are left out.
+std::vector<Literals> LiveWhen(absl::Span<const Output> outputs);
+
+// `output`, or what an Identity (or several) copied; a reference that is read stays as it is.
+Output BehindIdentity(Output output);
+
+}  // namespace staticflow
+
+#endif  // STATICFLOW_GRAPH_LIVENESS_H_
