@@ -59,11 +59,15 @@ inline void StoreBlock(const typename V::Vector (&sum)[kRows][kVectors], const B
 }
 
 // Rows share pointers by threes, which the addressing modes reach without arithmetic: a, a + s, a + 2 s. Products
-// without runs have instances of their own: they are small, and keeping the runs costs them some percent.
-template <typename V, int kRows, int kVectors, bool kRuns>
+// without runs have instances of their own: they are small, and keeping the runs costs them some percent. So have
+// blocks of whole vectors: a load with a mask takes half a product's place.
+enum BlockKind { kWholeVectors, kMaskedVector, kBlockWithRuns, kBlockKinds };
+
+template <typename V, int kRows, int kVectors, BlockKind kKind>
 void ComputeBlock(const Block<typename V::Element>& x) {
   using T = typename V::Element;
   constexpr int kGroups = (kRows + 2) / 3;
+  constexpr bool kRuns = kKind == kBlockWithRuns;
   const auto mask = V::FirstLanes(x.last_lanes);
   typename V::Vector sum[kRows][kVectors];
 #pragma GCC unroll 32
@@ -81,8 +85,10 @@ void ComputeBlock(const Block<typename V::Element>& x) {
     for (int64_t p = x.depth; p > 0; --p) {
       typename V::Vector bv[kVectors];
 #pragma GCC unroll 8
-      for (int v = 0; v + 1 < kVectors; ++v) bv[v] = V::Load(b + v * V::kWidth);
-      bv[kVectors - 1] = V::Load(b + (kVectors - 1) * V::kWidth, mask);
+      for (int v = 0; v < kVectors; ++v) {
+        const bool whole = kKind == kWholeVectors || v + 1 < kVectors;
+        bv[v] = whole ? V::Load(b + v * V::kWidth) : V::Load(b + v * V::kWidth, mask);
+      }
 #pragma GCC unroll 32
       for (int i = 0; i < kRows; ++i) {
         const typename V::Vector av = V::Broadcast(a[i / 3] + (i % 3) * a_row);
@@ -105,7 +111,7 @@ template <typename V>
 struct BlockTable {
   using Function = void (*)(const Block<typename V::Element>&);
   static constexpr int kRowLimit = V::kMaxRows[1];
-  Function of[2][V::kMaxVectors + 1][kRowLimit + 1] = {};  // [with runs][vectors][rows]
+  Function of[kBlockKinds][V::kMaxVectors + 1][kRowLimit + 1] = {};  // [kind][vectors][rows]
 
   constexpr BlockTable() { FillVectors<1>(); }
   template <int kVectors>
@@ -115,8 +121,9 @@ struct BlockTable {
   }
   template <int kVectors, int kRows>
   constexpr void FillRows() {
-    of[0][kVectors][kRows] = ComputeBlock<V, kRows, kVectors, false>;
-    of[1][kVectors][kRows] = ComputeBlock<V, kRows, kVectors, true>;
+    of[kWholeVectors][kVectors][kRows] = ComputeBlock<V, kRows, kVectors, kWholeVectors>;
+    of[kMaskedVector][kVectors][kRows] = ComputeBlock<V, kRows, kVectors, kMaskedVector>;
+    of[kBlockWithRuns][kVectors][kRows] = ComputeBlock<V, kRows, kVectors, kBlockWithRuns>;
     if constexpr (kRows < V::kMaxRows[kVectors]) FillRows<kVectors, kRows + 1>();
   }
 };
@@ -177,19 +184,36 @@ int VectorsPerPanel(int64_t rows) {
   return vectors;
 }
 
-// A panel of columns of C, whose rows of op(B) are ready at `panel.b`.
+// Asks for `count` rows of A from `row` on, which the next block finds in the cache. Inlined before the compiler sees a
+// function without any effect, whose calls it would drop.
 template <typename V>
-void ComputePanel(const GemmShape& s, const Block<typename V::Element>& panel, int vectors) {
+[[gnu::always_inline]] inline void FetchRows(const Block<typename V::Element>& x, const typename V::Element* row,
+                                             int64_t count) {
+  for (; count > 0; --count, row += x.a_row) {
+    for (int64_t p = 0; p < x.depth; p += 64 / sizeof(typename V::Element)) {
+      __builtin_prefetch(row + p, /*write=*/0, /*second-level cache*/ 2);
+    }
+  }
+}
+
+// A panel of columns of C, whose rows of op(B) are ready at `panel.b`. `fetch`: the rows of A lie in memory, and nobody
+// has read them yet.
+template <typename V>
+void ComputePanel(const GemmShape& s, const Block<typename V::Element>& panel, int vectors, bool fetch) {
   const int64_t rows = s.m / s.row_runs;
   const int64_t blocks = CeilDiv(rows, V::kMaxRows[vectors]);
   const int64_t small = rows / blocks;
   const int64_t large_blocks = rows % blocks;
   Block<typename V::Element> block = panel;
-  const auto& compute = kBlockTable<V>.of[s.runs != nullptr][vectors];
+  const BlockKind kind = s.runs != nullptr              ? kBlockWithRuns
+                         : panel.last_lanes < V::kWidth ? kMaskedVector
+                                                        : kWholeVectors;
+  const auto& compute = kBlockTable<V>.of[kind][vectors];
   for (int64_t r = 0; r < s.row_runs; ++r) {
     block.a = panel.a + r * s.row_run_step;
     for (int64_t i = 0; i < blocks; ++i) {
       const int64_t count = small + (i < large_blocks ? 1 : 0);
+      if (fetch && i + 1 < blocks) FetchRows<V>(block, block.a + count * block.a_row, count);
       compute[count](block);
       block.a += count * panel.a_row;
       block.c += count * panel.ldc;
@@ -203,8 +227,17 @@ bool PacksB(const GemmShape& s) {
   return s.transpose_b || (s.m > 3 * V::kMaxRows[V::kUsualVectors] && s.ldb * sizeof(typename V::Element) >= 2048);
 }
 
+// Rows of C that are computed for all of k before the next ones: so many that B's panels, which each chunk fetches
+// again, cost little, so few that A is read as it lies in memory.
 template <typename V>
-void BlockedGemm(const GemmShape& s, const typename V::Element* a, const typename V::Element* b, typename V::Element* c,
+int64_t RowChunks(const GemmShape& s) {
+  constexpr int64_t kRowsPerChunk = 90;
+  const bool whole = s.transpose_a || s.runs != nullptr || s.row_runs > 1 || s.k <= kGemmDepth || PacksB<V>(s);
+  return whole ? 1 : CeilDiv(s.m, kRowsPerChunk);
+}
+
+template <typename V>
+void BlockedRows(const GemmShape& s, const typename V::Element* a, const typename V::Element* b, typename V::Element* c,
                  void* scratch) {
   using T = typename V::Element;
   const bool pack = PacksB<V>(s);
@@ -246,8 +279,20 @@ void BlockedGemm(const GemmShape& s, const typename V::Element* a, const typenam
         x.ldb = s.ldb;
         x.b = b + p * s.ldb + column;
       }
-      ComputePanel<V>(s, x, static_cast<int>(count));
+      ComputePanel<V>(s, x, static_cast<int>(count), /*fetch=*/i == 0 && depths > 1 && !s.transpose_a);
     }
+  }
+}
+
+template <typename V>
+void BlockedGemm(const GemmShape& s, const typename V::Element* a, const typename V::Element* b, typename V::Element* c,
+                 void* scratch) {
+  const int64_t chunks = RowChunks<V>(s);
+  GemmShape rows = s;
+  for (int64_t i = 0; i < chunks; ++i) {
+    const int64_t first = PartBegin(s.m, chunks, i);
+    rows.m = PartBegin(s.m, chunks, i + 1) - first;
+    BlockedRows<V>(rows, a + first * s.lda, b, c + first * s.ldc, scratch);
   }
 }
 
