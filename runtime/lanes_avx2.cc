@@ -60,6 +60,7 @@ struct Float8 {
 namespace staticflow::internal {
 
 LaneFunction LaneAvx2(LaneOp op) { return kStrips<Float8>.of[static_cast<int>(op)]; }
+LaneFunction LaneAvx2(LanePair pair) { return kPairStrips<Float8>.of[static_cast<int>(pair)]; }
 
 }  // namespace staticflow::internal
 

@@ -57,6 +57,7 @@ struct Float16 {
 namespace staticflow::internal {
 
 LaneFunction LaneAvx512(LaneOp op) { return kStrips<Float16>.of[static_cast<int>(op)]; }
+LaneFunction LaneAvx512(LanePair pair) { return kPairStrips<Float16>.of[static_cast<int>(pair)]; }
 
 }  // namespace staticflow::internal
 

@@ -54,6 +54,7 @@ struct Float1 {
 namespace staticflow::internal {
 
 LaneFunction LanePortable(LaneOp op) { return kStrips<Float1>.of[static_cast<int>(op)]; }
+LaneFunction LanePortable(LanePair pair) { return kPairStrips<Float1>.of[static_cast<int>(pair)]; }
 
 }  // namespace staticflow::internal
 

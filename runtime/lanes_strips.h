@@ -11,6 +11,7 @@
 #define STATICFLOW_RUNTIME_LANES_STRIPS_H_
 
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 #include "runtime/lanes_functions.h"
@@ -70,6 +71,24 @@ typename V::Vector Binary(typename V::Vector x0, typename V::Vector x1) {
   if constexpr (op == kSigmoidGrad) return x1 * (x0 * (one - x0));
 }
 
+template <typename V, LanePair pair>
+typename V::Vector Ternary(typename V::Vector x0, typename V::Vector x1, typename V::Vector x2) {
+  using enum LanePair;
+  if constexpr (pair == kMulAdd) return x0 * x1 + x2;
+  if constexpr (pair == kMulSub) return x0 * x1 - x2;
+  if constexpr (pair == kMulSubFrom) return x2 - x0 * x1;
+  if constexpr (pair == kDivSubFrom) return x2 - x0 / x1;
+  if constexpr (pair == kSubMul) return (x0 - x1) * x2;
+  if constexpr (pair == kAddAdd) return (x0 + x1) + x2;
+}
+
+template <typename V, LanePair pair>
+typename V::Vector Binary(typename V::Vector x0, typename V::Vector x1) {
+  using enum LanePair;
+  if constexpr (pair == kSqrtAdd) return V::Sqrt(x0) + x1;
+  if constexpr (pair == kAddRelu) return V::Max(V::Constant(0.0f), x0 + x1);
+}
+
 // kLanes floats: as many registers as that takes.
 template <typename V>
 struct LaneVector {
@@ -90,10 +109,18 @@ void StoreUnary(float* y, const LaneVector<V>& x) {
   for (int i = 0; i < LaneVector<V>::kParts; ++i) V::Store(y + i * V::kWidth, Unary<V, op>(x.part[i]));
 }
 
-template <typename V, LaneOp op>
+template <typename V, auto op>
 void StoreBinary(float* y, const LaneVector<V>& x0, const LaneVector<V>& x1) {
 #pragma GCC unroll 2
   for (int i = 0; i < LaneVector<V>::kParts; ++i) V::Store(y + i * V::kWidth, Binary<V, op>(x0.part[i], x1.part[i]));
+}
+
+template <typename V, LanePair pair>
+void StoreTernary(float* y, const LaneVector<V>& x0, const LaneVector<V>& x1, const LaneVector<V>& x2) {
+#pragma GCC unroll 2
+  for (int i = 0; i < LaneVector<V>::kParts; ++i) {
+    V::Store(y + i * V::kWidth, Ternary<V, pair>(x0.part[i], x1.part[i], x2.part[i]));
+  }
 }
 
 template <typename V>
@@ -142,11 +169,14 @@ void ForEachVector(Line at, const Compute& compute) {
 template <LaneOp op>
 constexpr bool kIsLong = op >= LaneOp::kExp&& op <= LaneOp::kSoftplus;
 
-template <typename V, LaneOp op>
+template <typename V, auto op>  // LaneOp or LanePair
 void ComputeLine(const Line& line) {
   using L = LaneVector<V>;
   using In = const float*;
-  if constexpr (op == LaneOp::kSelect) {
+  if constexpr (std::is_same_v<decltype(op), LanePair> && internal::LaneOperands(op) == 3) {
+    ForEachVector<3, false>(
+        line, [](In x0, In x1, In x2, float* y) { StoreTernary<V, op>(y, L::Load(x0), L::Load(x1), L::Load(x2)); });
+  } else if constexpr (internal::LaneOperands(op) == 3) {
     ForEachVector<3, false>(
         line, [](In x0, In x1, In x2, float* y) { StoreSelected<V>(y, L::Load(x0), L::Load(x1), L::Load(x2)); });
   } else if constexpr (internal::LaneOperands(op) == 1) {
@@ -160,7 +190,7 @@ void ComputeLine(const Line& line) {
 }
 
 // The longer side of the strip is the inner loop.
-template <typename V, LaneOp op>
+template <typename V, auto op>
 [[gnu::flatten]] void Strip(const LaneCall& c) {
   const bool down = c.rows >= c.vectors;
   const int64_t lines = down ? c.vectors : c.rows;
@@ -219,6 +249,17 @@ struct StripTable {
 
 template <typename V>
 constexpr StripTable<V> kStrips;
+
+template <typename V>
+struct PairStripTable {
+  LaneFunction of[static_cast<int>(LanePair::kCount)];
+
+  constexpr PairStripTable() : PairStripTable(std::make_index_sequence<static_cast<int>(LanePair::kCount)>()) {}
+  template <size_t... pair>
+  constexpr explicit PairStripTable(std::index_sequence<pair...>) : of{Strip<V, static_cast<LanePair>(pair)>...} {}
+};
+template <typename V>
+constexpr PairStripTable<V> kPairStrips;
 
 }  // namespace
 }  // namespace staticflow

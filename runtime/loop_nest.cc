@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <optional>
 
 #include "graph/status.h"
 #include "runtime/loop.h"
+#include "runtime/loop_pairs.h"
 #include "runtime/loop_placement.h"
 
 namespace staticflow {
@@ -71,6 +73,7 @@ class LoopNest {
   }
   Address Find(const KernelContext& c, const Memory& memory, const Place& place, int64_t column, bool tail) const;
   void BuildCalls(const KernelContext& c, const Memory& memory, int64_t column, bool tail) const;
+  void CompileSteps();
   void RunScalars(const KernelContext& c, const Memory& memory) const;
   void RunStrips(const Memory& memory, int64_t count, int64_t vectors) const;
   void CopyTail(const KernelContext& c, const Memory& memory, const Place& place, int64_t column, int64_t width,
@@ -104,6 +107,7 @@ LoopNest::LoopNest(LoopProgram program) : program_(std::move(program)) {
   for (const LoopProgram::Result& result : program_.results) {
     all_rows_ |= program_.level(result.reg) == LaneLevel::kRow;
   }
+  BringPairsTogether(&program_);
   const Placement placement(&program_);
   for (size_t r = 0; r < program_.registers.size(); ++r) places_.push_back(placement.place(static_cast<int>(r)));
   for (size_t r = 0; r < program_.registers.size(); ++r) {
@@ -112,12 +116,27 @@ LoopNest::LoopNest(LoopProgram program) : program_(std::move(program)) {
     filled_.push_back({static_cast<int>(r), places_[r].index});
   }
   for (int level = 0; level < 3; ++level) num_slots_[level] = placement.num_slots(static_cast<LaneLevel>(level));
-  for (const LoopProgram::Step& step : program_.steps) {
+  CompileSteps();
+}
+
+void LoopNest::CompileSteps() {
+  const StepPairs pairs(program_);
+  const int n = static_cast<int>(program_.steps.size());
+  for (int s = 0; s < n; ++s) {
+    const LoopProgram::Step& step = program_.steps[s];
     const LaneLevel level = program_.level(step.y);
     CompiledStep compiled{.op = step.op, .function = LaneFunctionFor(step.op), .operands = NumLaneOperands(step.op)};
+    std::array<int, 3> x = step.x;
+    const std::optional<StepPairs::Pair> pair = s + 1 < n ? pairs.Find(s + 1) : std::nullopt;
+    if (pair.has_value() && pair->first == s) {
+      compiled.function = LaneFunctionFor(pair->op);
+      compiled.operands = NumLaneOperands(pair->op);
+      x = pair->x;
+      ++s;
+    }
     compiled.over_rows = level == LaneLevel::kMatrix || step.op == LaneOp::kSumRows;
-    for (int k = 0; k < compiled.operands; ++k) compiled.places[k] = places_[step.x[k]];
-    compiled.places[3] = places_[step.y];
+    for (int k = 0; k < compiled.operands; ++k) compiled.places[k] = places_[x[k]];
+    compiled.places[3] = places_[program_.steps[s].y];
     if (level == LaneLevel::kScalar) {
       scalar_steps_.push_back(compiled);
       continue;

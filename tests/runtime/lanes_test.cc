@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/lane_pairs.h"
 
 namespace staticflow {
 namespace {
@@ -54,7 +55,8 @@ std::vector<float> Sweep(uint32_t step) {
   return values;
 }
 
-std::vector<float> ApplyOn(LanePath path, LaneOp op, const std::vector<std::vector<float>>& x) {
+template <typename Op>  // LaneOp or LanePair
+std::vector<float> ApplyOn(LanePath path, Op op, const std::vector<std::vector<float>>& x) {
   std::vector<float> y(x[0].size());
   LaneCall call = {.vectors = static_cast<int64_t>(y.size()) / kLanes, .y = y.data()};
   for (size_t i = 0; i < x.size(); ++i) {
@@ -174,7 +176,8 @@ void ExpectExact(const Exact& exact, const std::vector<std::vector<float>>& x) {
   }
 }
 
-TEST(Lanes, ArithmeticIsExact) {
+// All triples of special values, then random ones.
+std::vector<std::vector<float>> Triples() {
   std::vector<std::vector<float>> x(3);
   for (float x0 : kSpecial) {
     for (float x1 : kSpecial) {
@@ -189,7 +192,52 @@ TEST(Lanes, ArithmeticIsExact) {
   while (x[0].size() < 100000 || x[0].size() % kLanes != 0) {
     for (auto& operand : x) operand.push_back(static_cast<float>(static_cast<int32_t>(random())) * 0x1p-30f);
   }
+  return x;
+}
+
+TEST(Lanes, ArithmeticIsExact) {
+  const std::vector<std::vector<float>> x = Triples();
   for (const Exact& exact : kExact) ExpectExact(exact, x);
+}
+
+struct PairCase {
+  LanePair pair;
+  LaneOp first, second;
+  std::vector<int> at;  // which operands of the second may be the first's result
+};
+const PairCase kPairs[] = {
+    {LanePair::kMulAdd, LaneOp::kMul, LaneOp::kAdd, {0, 1}},   {LanePair::kMulSub, LaneOp::kMul, LaneOp::kSub, {0}},
+    {LanePair::kMulSubFrom, LaneOp::kMul, LaneOp::kSub, {1}},  {LanePair::kDivSubFrom, LaneOp::kDiv, LaneOp::kSub, {1}},
+    {LanePair::kSubMul, LaneOp::kSub, LaneOp::kMul, {0, 1}},   {LanePair::kAddAdd, LaneOp::kAdd, LaneOp::kAdd, {0, 1}},
+    {LanePair::kSqrtAdd, LaneOp::kSqrt, LaneOp::kAdd, {0, 1}}, {LanePair::kAddRelu, LaneOp::kAdd, LaneOp::kRelu, {0}},
+};
+
+TEST(Lanes, APairGivesTheBitsOfItsTwoOperations) {
+  ASSERT_EQ(std::size(kPairs), static_cast<size_t>(LanePair::kCount));
+  const std::vector<std::vector<float>> x = Triples();
+  for (const PairCase& c : kPairs) {
+    const int firsts = NumLaneOperands(c.first), operands = NumLaneOperands(c.pair);
+    ASSERT_EQ(operands, firsts + NumLaneOperands(c.second) - 1);
+    const std::vector<std::vector<float>> used(x.begin(), x.begin() + operands);
+    const std::vector<float> between = ApplyOn(LanePath::kPortable, c.first, {x.begin(), x.begin() + firsts});
+    for (int at : c.at) {
+      EXPECT_EQ(FindLanePair(c.first, c.second, at), c.pair);
+      std::vector<std::vector<float>> then = {between};
+      if (operands > firsts) then.insert(at == 0 ? then.end() : then.begin(), x[firsts]);
+      const std::vector<float> want = ApplyOn(LanePath::kPortable, c.second, then);
+      for (LanePath path : Paths()) {
+        const std::vector<float> got = ApplyOn(path, c.pair, used);
+        for (size_t i = 0; i < want.size(); ++i) {
+          ASSERT_TRUE(Same(want[i], got[i]))
+              << "pair " << static_cast<int>(c.pair) << " on path " << static_cast<int>(path) << " of " << x[0][i]
+              << ", " << x[1][i] << ", " << x[2][i] << " is " << got[i] << ", not " << want[i];
+        }
+      }
+    }
+  }
+  EXPECT_EQ(FindLanePair(LaneOp::kMul, LaneOp::kMul, 0), std::nullopt);
+  EXPECT_EQ(FindLanePair(LaneOp::kAdd, LaneOp::kMul, 1), std::nullopt);
+  EXPECT_EQ(FindLanePair(LaneOp::kSub, LaneOp::kSelect, 2), std::nullopt);
 }
 
 TEST(Lanes, ArithmeticOfOneOperandIsExactOverAllMagnitudes) {

@@ -210,6 +210,43 @@ TEST(LoopNestTest, RowsInPlaceAreUpdatedOnce) {
   }
 }
 
+// p = a * m, apart from s = p + b by a step on rows; whether s is p's only reader, or p is wanted, too, or read again.
+TEST(LoopNestTest, StepsThatGoTogetherInPairs) {
+  enum { kOnlyReader, kWanted, kReadAgain, kOverwritten };
+  for (int use : {kOnlyReader, kWanted, kReadAgain, kOverwritten}) {
+    for (int64_t columns : {5, 33, 100}) {
+      LoopProgram program{.rows = 7, .columns = columns};
+      const int a = program.AddInput(LaneLevel::kMatrix), b = program.AddInput(LaneLevel::kMatrix),
+                m = program.AddInput(LaneLevel::kRow);
+      const int p = program.AddStep(LaneOp::kMul, {a, m, -1});
+      const int n = program.AddStep(LaneOp::kNeg, {m, -1, -1});
+      const int c = use == kOverwritten ? program.AddStep(LaneOp::kSub, {b, n, -1}) : b;
+      const int s = program.AddStep(LaneOp::kAdd, {c, p, -1});
+      const int y = program.AddStep(LaneOp::kMaximum, {s, use == kReadAgain ? p : n, -1});
+      program.results = {{y}};
+      if (use == kWanted) program.results.push_back({p});
+      if (use == kOverwritten) program.results.push_back({c, /*same_as_input=*/0});
+      Block ba = Block::Random(7, columns, 1), bb = Block::Random(7, columns, 2), bm = Block::Random(1, columns, 3);
+      Block by(7, columns), bp(7, columns), want_y = by, want_second = by;
+      for (int64_t r = 0; r < 7; ++r) {
+        for (int64_t i = 0; i < columns; ++i) {
+          const float mi = bm.at(0, i), product = ba.at(r, i) * mi;
+          const float ci = use == kOverwritten ? bb.at(r, i) + mi : bb.at(r, i);
+          const float sum = ci + product;
+          want_y.at(r, i) = std::max(sum, use == kReadAgain ? product : -mi);
+          want_second.at(r, i) = use == kOverwritten ? ci : product;
+        }
+      }
+      Block& second = use == kOverwritten ? ba : bp;
+      std::vector<Block*> outputs = {&by};
+      if (program.results.size() > 1) outputs.push_back(&second);
+      RunLoop(program, {&ba, &bb, &bm}, outputs);
+      EXPECT_TRUE(SameBits(by, want_y)) << use << " " << columns;
+      EXPECT_TRUE(outputs.size() == 1 || SameBits(second, want_second)) << use << " " << columns;
+    }
+  }
+}
+
 TEST(LoopNestTest, OneRegisterForSeveralResultsAndOperandsAsResults) {
   for (int64_t columns : {5, 16, 50}) {
     Fixture f(10, columns);
