@@ -186,9 +186,13 @@ double Divider::Cost(const Instruction& instruction, Way way) {
   Apply(&tried, way);
   double share = 1;
   if (!tried.cuts.empty() && tried.cuts.back() > 0) {
+    // Of columns, a vector that is not full takes the time of a whole one.
+    const int64_t width = way == Way::kColumns ? kLanes : 1;
     int64_t most = 0;
-    for (size_t w = 0; w + 1 < tried.cuts.size(); ++w) most = std::max(most, tried.cuts[w + 1] - tried.cuts[w]);
-    share = static_cast<double>(most) / static_cast<double>(tried.cuts.back());
+    for (size_t w = 0; w + 1 < tried.cuts.size(); ++w) {
+      most = std::max(most, (tried.cuts[w + 1] - tried.cuts[w] + width - 1) / width);
+    }
+    share = static_cast<double>(most) / static_cast<double>((tried.cuts.back() + width - 1) / width);
   }
   double missing = 0;
   const InstructionLayouts layouts = LayoutsOf(plan_, tried, tried.cuts);
