@@ -150,8 +150,8 @@ bool LaneLoop(LoopContext& c) {
                                                : c.Apply(op, c.input(0), c.input(1), c.input(2)));
 }
 
-// Rows of a matrix that a strip can hold, so that a loop may use sums over them. More are summed in chunks.
-inline constexpr int64_t kMaxSummedRows = 1024;
+// Rows of a matrix that are summed as a whole, in strips that the first-level cache holds. More are summed in chunks.
+inline constexpr int64_t kMaxSummedRows = 128;
 
 // The level of a tensor of `shape` within the space of `rows` by `columns`; nullopt when it does not fit there.
 std::optional<LaneLevel> LevelIn(const Shape& shape, int64_t rows, int64_t columns);
