@@ -20,6 +20,8 @@
 #include "ops/batch_norm.h"               // IWYU pragma: export
 #include "ops/control_flow.h"             // IWYU pragma: export
 #include "ops/conv.h"                     // IWYU pragma: export
+#include "ops/custom_gradient.h"          // IWYU pragma: export
+#include "ops/functions.h"                // IWYU pragma: export
 #include "ops/initializers.h"             // IWYU pragma: export
 #include "ops/layers/layers.h"            // IWYU pragma: export
 #include "ops/math.h"                     // IWYU pragma: export

@@ -6,9 +6,11 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "graph/function_inliner.h"
 #include "graph/gradient_path.h"
 #include "graph/loop_gradient.h"
 #include "graph/node_builder.h"
+#include "graph/node_gradient.h"
 #include "graph/source_line.h"
 #include "graph/status.h"
 
@@ -177,10 +179,8 @@ absl::Status Backprop::Visit(Node& node) {
   NameScope scope(graph_, absl::StrCat(node.name(), "_grad"));
   if (LoopFrames::IsHeader(node)) {
     context.Fail("a gradient inside a loop goes by what its body sees, not by what it began with");
-  } else if (node.op().spec.gradient == nullptr) {
-    context.Fail("no gradient is registered for it");
   } else {
-    node.op().spec.gradient(context);
+    DifferentiateNode(context);
   }
   if (!context.failure().empty()) {
     Fail(node, context.failure());
@@ -377,6 +377,7 @@ std::vector<SlicesOrDense> GradientsOrSlices(absl::Span<const Output> ys, absl::
   }
   const std::optional<SourceLine> outer_override = graph->line_override();
   absl::StatusOr<std::vector<SlicesOrDense>> result = [&]() -> absl::StatusOr<std::vector<SlicesOrDense>> {
+    SF_RETURN_IF_ERROR(InlineCallsBetween(ys, xs));
     const NameScope scope(*graph, options.name);
     SF_ASSIGN_OR_RETURN(LoopFrames frames, LoopFrames::Find(*graph));
     SF_ASSIGN_OR_RETURN(const int level, LevelOf(*graph, frames, ys, xs));

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "graph/function_library.h"
+#include "graph/node_attrs.h"
 #include "graph/proto_bytes.h"
 #include "graph/status.h"
 #include "graph/topological_order.h"
@@ -22,42 +23,6 @@ using absl::StrCat;
 constexpr absl::string_view kOutputShapes = "_output_shapes";
 constexpr absl::string_view kColocation = "_class";
 constexpr absl::string_view kColocationPrefix = "loc:@";
-
-// The default of an attribute as the writer of the file knew it; null when it knew none.
-const proto::AttrValue* ProducerDefault(const proto::OpList* producer_ops, const std::string& op,
-                                        const std::string& attr) {
-  if (producer_ops == nullptr) return nullptr;
-  for (const proto::OpDef& def : producer_ops->op()) {
-    if (def.name() != op) continue;
-    for (const proto::OpDef::AttrDef& attr_def : def.attr()) {
-      if (attr_def.name() == attr) return attr_def.has_default_value() ? &attr_def.default_value() : nullptr;
-    }
-  }
-  return nullptr;
-}
-
-bool SameMessage(const google::protobuf::Message& a, const google::protobuf::Message& b) {
-  const absl::StatusOr<std::string> x = SerializeMessage(a), y = SerializeMessage(b);
-  return x.ok() && y.ok() && *x == *y;
-}
-
-// Whether an attribute that is younger than this library asks for nothing new: it has the default that its writer
-// knew, or is off, empty or zero, as the defaults of added attributes are ("grad_a" of MatMul).
-bool AsksForNothing(const proto::AttrValue& value, const proto::AttrValue* producer_default) {
-  if (producer_default != nullptr) return SameMessage(value, *producer_default);
-  switch (value.value_case()) {
-    case proto::AttrValue::kB:
-      return !value.b();
-    case proto::AttrValue::kI:
-      return value.i() == 0;
-    case proto::AttrValue::kS:
-      return value.s().empty();
-    case proto::AttrValue::kList:
-      return value.list().ByteSizeLong() == 0;
-    default:
-      return false;
-  }
-}
 
 // Bytes of the tensors in an attribute.
 int64_t TensorBytes(const AttrValue& value) {
@@ -89,7 +54,7 @@ absl::Status GraphImporter::Import() {
   SF_RETURN_IF_ERROR(CheckVersions());
   SF_ASSIGN_OR_RETURN(std::string library,
                       AddToFunctionLibrary(g_.function_library(), file_.library(), options_.limits.max_function_depth));
-  SF_RETURN_IF_ERROR(ReadNodes());
+  SF_RETURN_IF_ERROR(ReadNodes(library));
   SF_RETURN_IF_ERROR(ReadMap());
   for (Entry& entry : entries_) SF_RETURN_IF_ERROR(ReadEdges(entry));
   SF_ASSIGN_OR_RETURN(const std::vector<int> order, Order());
@@ -113,7 +78,20 @@ absl::Status GraphImporter::CheckVersions() const {
   return absl::OkStatus();
 }
 
-absl::Status GraphImporter::ReadNodes() {
+absl::Status GraphImporter::FindType(const std::string& library, Entry* entry) {
+  const proto::NodeDef& def = *entry->def;
+  entry->op = FindOp(def.op());
+  if (entry->op != nullptr) return absl::OkStatus();
+  if (functions_ == nullptr) functions_ = std::make_unique<FunctionBodies>(library);
+  if (functions_->Contains(def.op())) {
+    SF_ASSIGN_OR_RETURN(entry->function, functions_->Find(def.op()));
+    entry->op = OpThatCalls(*entry->function);
+  }
+  if (entry->op != nullptr) return absl::OkStatus();
+  return absl::NotFoundError(StrCat("there is no op of type '", def.op(), "'"));
+}
+
+absl::Status GraphImporter::ReadNodes(const std::string& library) {
   const ImportLimits& limits = options_.limits;
   if (file_.node_size() > limits.max_nodes) {
     return absl::ResourceExhaustedError(
@@ -130,17 +108,15 @@ absl::Status GraphImporter::ReadNodes() {
     if (!by_name_.try_emplace(name, static_cast<int>(entries_.size())).second) {
       return InvalidArgumentError(StrCat("node '", name, "': the name occurs twice"));
     }
-    const Op* op = FindOp(def.op());
-    if (op == nullptr) {
-      return absl::NotFoundError(StrCat("node '", name, "': there is no op of type '", def.op(), "'"));
-    }
+    Entry entry{.def = &def};
+    SF_RETURN_IF_ERROR(Annotate(FindType(library, &entry), StrCat("node '", name, "': ")));
     num_edges_ += def.input_size();
     if (def.input_size() > limits.max_inputs_per_node || num_edges_ > limits.max_edges) {
       return absl::ResourceExhaustedError(StrCat("node '", name, "': has ", def.input_size(), " inputs, at most ",
                                                  limits.max_inputs_per_node, " per node and ", limits.max_edges,
                                                  " in all are allowed"));
     }
-    entries_.push_back({.def = &def, .op = op});
+    entries_.push_back(std::move(entry));
   }
   return absl::OkStatus();
 }
@@ -215,29 +191,17 @@ absl::StatusOr<std::vector<int>> GraphImporter::Order() const {
 
 absl::StatusOr<AttrMap> GraphImporter::ReadAttrs(const Entry& entry) {
   const proto::NodeDef& def = *entry.def;
-  AttrMap attrs;
-  // The map of a message has no order; by name, the first error is the same in every run.
-  std::vector<absl::string_view> names;
-  for (const auto& [name, message] : def.attr()) names.push_back(name);
-  std::sort(names.begin(), names.end());
-  for (absl::string_view key : names) {
-    const std::string name(key);
-    const proto::AttrValue& message = def.attr().at(name);
-    if (entry.op->FindAttr(name) == nullptr && !absl::StartsWith(name, "_")) {
-      if (AsksForNothing(message, ProducerDefault(options_.producer_ops, def.op(), name))) continue;
-      return InvalidArgumentError(StrCat("attribute '", name, "' is none of ", def.op()));
-    }
-    absl::StatusOr<AttrValue> value = AttrFromProto(message, attr_limits_);
-    if (!value.ok()) return Annotate(value.status(), StrCat("attribute '", name, "': "));
-    if (value->is<AttrPlaceholder>()) {
+  SF_ASSIGN_OR_RETURN(AttrMap attrs, NodeAttrsFromProto(def, entry.function == nullptr ? entry.op : nullptr,
+                                                        attr_limits_, options_.producer_ops));
+  for (const auto& [name, value] : attrs) {
+    if (value.is<AttrPlaceholder>()) {
       return InvalidArgumentError(StrCat("attribute '", name, "' is a placeholder, which only functions can have"));
     }
-    constant_bytes_ = AddSizes(constant_bytes_, TensorBytes(*value));
+    constant_bytes_ = AddSizes(constant_bytes_, TensorBytes(value));
     if (constant_bytes_ > options_.limits.max_constant_bytes) {
       return absl::ResourceExhaustedError(
           StrCat("the constants take more than ", options_.limits.max_constant_bytes, " bytes"));
     }
-    attrs[name] = *std::move(value);
   }
   auto colocation = attrs.find(kColocation);
   if (!prefix_.empty() && colocation != attrs.end() && colocation->second.is<std::vector<std::string>>()) {
@@ -285,6 +249,13 @@ absl::Status GraphImporter::AddNode(Entry& entry) {
   std::vector<int> missing;
   std::vector<DataType> missing_types;
   SF_RETURN_IF_ERROR(Annotate(ReadInputs(entry, &definition, &missing, &missing_types), place));
+  if (entry.function != nullptr) {
+    std::vector<ArgType> inputs;
+    for (Output input : definition.inputs) inputs.push_back({input.dtype(), input.is_ref()});
+    absl::StatusOr<AttrMap> call = AttrsOfCall(*entry.function, std::move(definition.attrs), inputs);
+    if (!call.ok()) return Annotate(call.status(), place);
+    definition.attrs = *std::move(call);
+  }
   const std::string key = absl::AsciiStrToLower(definition.name);
   const bool is_new_name = !g_.names_in_use_.contains(key);
   SF_ASSIGN_OR_RETURN(entry.node, g_.AddNodeWithBackEdge(std::move(definition), missing, missing_types));

@@ -8,6 +8,7 @@
 #ifndef STATICFLOW_GRAPH_GRAPH_IMPORT_H_
 #define STATICFLOW_GRAPH_GRAPH_IMPORT_H_
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "graph/attr_proto.h"
+#include "graph/function_body.h"
 #include "graph/graph.h"
 #include "graph/graph_def.h"
 #include "proto/graph.pb.h"
@@ -47,13 +49,16 @@ class GraphImporter {
   struct Entry {
     const proto::NodeDef* def = nullptr;
     const Op* op = nullptr;
+    const FunctionBody* function = nullptr;  // that the node's type names
     std::vector<Edge> edges = {};
     Node* node = nullptr;  // once it is added
   };
 
   absl::Status Import();
   absl::Status CheckVersions() const;
-  absl::Status ReadNodes();
+  absl::Status ReadNodes(const std::string& library);
+  // The op of a node, or the function and the op that calls it.
+  absl::Status FindType(const std::string& library, Entry* entry);
   absl::Status ReadMap();
   absl::Status ReadEdges(Entry& entry);
   absl::StatusOr<Edge> ReadEdge(absl::string_view input) const;
@@ -71,6 +76,7 @@ class GraphImporter {
   const int first_new_;
   std::string prefix_;
   AttrLimits attr_limits_;
+  std::unique_ptr<FunctionBodies> functions_;  // once a type is the name of a function
   std::vector<Entry> entries_;
   absl::flat_hash_map<absl::string_view, int> by_name_;
   absl::flat_hash_map<std::string, Output> map_;  // by "name:index"

@@ -10,13 +10,14 @@ bool CarriesVariable(Output output) { return output.valid() && (output.is_ref() 
 }  // namespace
 
 Node* VariableBehind(Output output) {
-  // Ops that pass a variable on take it as input 0. Loops lead backwards through Merge's other inputs only, but a file
-  // can say anything, so the walk is bounded.
+  // Ops that pass a variable on take it as input 0, or each output as the input of the same number. Loops lead
+  // backwards through Merge's other inputs only, but a file can say anything, so the walk is bounded.
   for (int steps = 0; CarriesVariable(output) && steps <= output.graph().num_nodes(); ++steps) {
     Node* node = output.node();
     if (node->op().is(OpRole::kVariable) || node->op().is(OpRole::kVarHandle)) return node;
-    if (node->num_inputs() == 0) return nullptr;
-    output = node->input(0);
+    const int input = node->op().has(kAlias) ? output.index() : 0;
+    if (input >= node->num_inputs()) return nullptr;
+    output = node->input(input);
   }
   return nullptr;
 }

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <queue>
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
+#include "graph/function_inliner.h"
 #include "graph/signature.h"
 #include "graph/status.h"
 #include "runtime/schedule.h"
@@ -50,6 +52,25 @@ std::vector<Node*> NeededNodes(const Program& program) {
     for (Node* control : needed[next]->control_inputs()) need(control);
   }
   return needed;
+}
+
+// Where functions are called, lets the program run a copy of the graph in which the calls are inlined.
+absl::Status InlineNeededCalls(Program* program) {
+  Signature& signature = program->signature;
+  std::vector<Node*> nodes = NeededNodes(*program), calls;
+  absl::c_copy_if(nodes, std::back_inserter(calls), [](const Node* node) { return IsCall(*node); });
+  if (calls.empty()) return absl::OkStatus();
+  for (Output feed : signature.feeds) nodes.push_back(feed.node());
+  for (Output fetch : signature.fetches) nodes.push_back(fetch.node());
+  for (Operation target : signature.targets) nodes.push_back(target.node());
+  SF_ASSIGN_OR_RETURN(const InlinedCopy copy, CopyWithInlinedCalls(calls[0]->graph(), nodes, calls));
+  const auto moved = [&](Output output) { return Output(copy.nodes.at(output.node()), output.index()); };
+  for (Output& feed : signature.feeds) feed = moved(feed);
+  for (Output& fetch : signature.fetches) fetch = moved(fetch);
+  for (Operation& target : signature.targets) target = copy.nodes.at(target.node());
+  program->graph = copy.graph;
+  program->feed_index.clear();
+  return IndexFeeds(program);
 }
 
 // Kahn's algorithm with the smallest node id first. InvalidArgument names a node of a cycle.
@@ -156,7 +177,7 @@ std::optional<Access> AccessOf(const Node& node, int i) {
   if (node.op().is(OpRole::kReadVariable)) return Access::kRead;
   const bool passes_on = node.op().is(OpRole::kSwitch) || node.op().is(OpRole::kMerge) ||
                          node.op().is(OpRole::kIdentity) || node.op().is(OpRole::kEnter) ||
-                         node.op().is(OpRole::kExit) || node.op().is(OpRole::kNextIteration);
+                         node.op().is(OpRole::kExit) || node.op().is(OpRole::kNextIteration) || node.op().has(kAlias);
   if (input.dtype() == DT_RESOURCE) return passes_on ? std::nullopt : std::optional(Access::kUpdate);
   absl::StatusOr<std::vector<ArgType>> args = ExpandArgs(node.op().inputs, node.attrs());
   const bool takes_ref = args.ok() && (*args)[i].is_ref;
@@ -177,6 +198,7 @@ absl::StatusOr<Program> CompileProgram(Signature signature) {
   Program program;
   program.signature = std::move(signature);
   SF_RETURN_IF_ERROR(IndexFeeds(&program));
+  SF_RETURN_IF_ERROR(InlineNeededCalls(&program));
   SF_ASSIGN_OR_RETURN(OrderGraph graph, BuildOrderGraph(NeededNodes(program), program));
   SF_RETURN_IF_ERROR(FindLoops(graph));
   ComputeGuards(graph, &program);

@@ -3,7 +3,8 @@
 //
 // Compiling takes the nodes that the fetches and targets need, gives each its guard, orders the uses of variables into
 // versions, sinks work that only one branch uses into that branch, and puts everything into one total order in which
-// nodes of the same guard stand together.
+// nodes of the same guard stand together. Calls of functions are inlined first, in a copy of the graph that belongs to
+// the program (graph/function_inliner.h); its nodes have the names of the originals.
 //
 // The versions of a variable within a step: writes are numbered in graph order; whoever computes with the variable's
 // value sees the last write that a data or control edge puts before it, and no other; so does a fetch. Identities and
@@ -16,6 +17,7 @@
 #ifndef STATICFLOW_RUNTIME_PROGRAM_H_
 #define STATICFLOW_RUNTIME_PROGRAM_H_
 
+#include <memory>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -57,9 +59,11 @@ struct Program {
   absl::flat_hash_map<Output, int> snapshots;  // fetched outputs -> position of their copy
   std::vector<const Node*> variables;          // declaring nodes of all variables that are used
   bool writes_variables = false;               // or has other effects that concurrent steps must not share
+  std::shared_ptr<const Graph> graph;          // of the nodes, when it is a copy in which calls are inlined
 };
 
-// InvalidArgument for a cycle, for a loop without condition, and for a feed given twice.
+// InvalidArgument for a cycle, for a wrong call of a function, for a loop without condition, and for a feed given
+// twice.
 absl::StatusOr<Program> CompileProgram(Signature signature);
 
 // The input whose memory output `i` of `node` is, or -1 when the node computes or copies it.

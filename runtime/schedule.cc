@@ -40,6 +40,7 @@ struct VariableUses {
 struct Looker {
   int item = -1;
   Output fetched = {};
+  bool at_end_of_turn = false;  // the item is a NextIteration, which looks when its loop has done everything else
 };
 
 class VariableOrder {
@@ -56,6 +57,8 @@ class VariableOrder {
   void Order(const VariableUses& uses);
   void OrderReference(int read);
   void OrderHandle(int read);
+  // Whether a write in a loop comes between a read and one who looks at it in another turn of the loop.
+  bool LooksInLaterTurn(int read, int version, const Looker& looker) const;
   void Snapshot(Output fetched, int item);
   // The number of writes that come before `item`.
   int VersionAt(int item) const;
@@ -132,7 +135,9 @@ std::vector<Looker> VariableOrder::Lookers(int read) const {
         const int input = AliasedInput(*user_node, k);
         alias = input >= 0 && user_node->input(input).node() == &node;
       }
-      if (alias) {
+      if (user_node->op().is(OpRole::kNextIteration)) {
+        lookers.push_back({.item = user, .fetched = Output(), .at_end_of_turn = true});
+      } else if (alias) {
         aliases.push_back(user);
       } else {
         lookers.push_back({.item = user});
@@ -174,6 +179,7 @@ void VariableOrder::OrderReference(int read) {
   const bool aliases = node.num_outputs() > 0 && AliasedInput(node, 0) >= 0 && !node.output_is_ref(0);
   if (!aliases) return PutBeforeNextWrite(read, VersionAt(read));
   for (const Looker& looker : Lookers(read)) {
+    if (looker.at_end_of_turn) continue;
     if (looker.item >= 0) {
       PutBeforeNextWrite(looker.item, VersionAt(looker.item));
     } else {
@@ -189,7 +195,8 @@ void VariableOrder::OrderHandle(int read) {
   if (version == static_cast<int>(writes_.size())) return;
   const std::vector<Looker> lookers = Lookers(read);
   const auto is_late = [&](const Looker& looker) {
-    return looker.item < 0 || (looker.item != writes_[version] && after_write_[version][looker.item]);
+    return looker.item < 0 || (looker.item != writes_[version] && after_write_[version][looker.item]) ||
+           LooksInLaterTurn(read, version, looker);
   };
   PutBeforeNextWrite(read, version);
   if (std::any_of(lookers.begin(), lookers.end(), is_late)) {
@@ -197,6 +204,20 @@ void VariableOrder::OrderHandle(int read) {
     return;
   }
   for (const Looker& looker : lookers) PutBeforeNextWrite(looker.item, version);
+}
+
+bool VariableOrder::LooksInLaterTurn(int read, int version, const Looker& looker) const {
+  const auto is_in = [&](int item, int loop) {
+    int frame = graph_.items[item].frame;
+    while (frame != loop && frame > 0) frame = graph_.frames[frame].parent;
+    return frame == loop;
+  };
+  for (size_t i = version; i < writes_.size(); ++i) {
+    for (int loop = graph_.items[writes_[i]].frame; loop > 0; loop = graph_.frames[loop].parent) {
+      if (is_in(looker.item, loop) && (looker.at_end_of_turn || !is_in(read, loop))) return true;
+    }
+  }
+  return false;
 }
 
 void VariableOrder::Snapshot(Output fetched, int item) {

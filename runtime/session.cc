@@ -35,14 +35,15 @@ absl::Status CheckSignature(const Graph& graph, const Signature& signature) {
   return absl::OkStatus();
 }
 
-// What distinguishes signatures: node ids and output numbers.
-std::vector<int> KeyOf(const Signature& signature) {
-  std::vector<int> key;
-  for (Output feed : signature.feeds) key.insert(key.end(), {feed.node()->id(), feed.index()});
-  key.push_back(-1);
-  for (Output fetch : signature.fetches) key.insert(key.end(), {fetch.node()->id(), fetch.index()});
-  key.push_back(-1);
-  for (Operation target : signature.targets) key.push_back(target.node()->id());
+// What distinguishes signatures. Of nodes it is the address: their ids change when calls are inlined.
+using SignatureKey = std::vector<std::pair<const Node*, int>>;
+SignatureKey KeyOf(const Signature& signature) {
+  SignatureKey key;
+  for (Output feed : signature.feeds) key.push_back({feed.node(), feed.index()});
+  key.push_back({nullptr, 0});
+  for (Output fetch : signature.fetches) key.push_back({fetch.node(), fetch.index()});
+  key.push_back({nullptr, 0});
+  for (Operation target : signature.targets) key.push_back({target.node(), 0});
   return key;
 }
 
@@ -51,7 +52,7 @@ std::vector<int> KeyOf(const Signature& signature) {
 // The prepared signatures of a session, the least recently used going first.
 class SignatureCache {
  public:
-  std::shared_ptr<PreparedStep> Find(const std::vector<int>& key) {
+  std::shared_ptr<PreparedStep> Find(const SignatureKey& key) {
     std::lock_guard lock(mutex_);
     auto it = steps_.find(key);
     if (it == steps_.end()) return nullptr;
@@ -59,7 +60,7 @@ class SignatureCache {
     return it->second.step;
   }
 
-  void Insert(const std::vector<int>& key, std::shared_ptr<PreparedStep> step, size_t limit) {
+  void Insert(const SignatureKey& key, std::shared_ptr<PreparedStep> step, size_t limit) {
     std::lock_guard lock(mutex_);
     steps_[key] = {std::move(step), ++clock_};
     while (steps_.size() > limit) {
@@ -82,7 +83,7 @@ class SignatureCache {
     int64_t last_use = 0;
   };
   std::mutex mutex_;
-  absl::flat_hash_map<std::vector<int>, Entry> steps_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<SignatureKey, Entry> steps_ ABSL_GUARDED_BY(mutex_);
   int64_t clock_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
@@ -108,7 +109,7 @@ void Session::Close() {
 
 absl::StatusOr<std::shared_ptr<PreparedStep>> Session::FindPrepared(Signature signature) {
   SF_RETURN_IF_ERROR(CheckSignature(graph_, signature));
-  const std::vector<int> key = KeyOf(signature);
+  const SignatureKey key = KeyOf(signature);
   std::shared_ptr<PreparedStep> step = signatures_->Find(key);
   if (step != nullptr) return step;
   SF_ASSIGN_OR_RETURN(Program program, CompileProgram(std::move(signature)));

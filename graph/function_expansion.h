@@ -1,0 +1,130 @@
+// FunctionInliner: one call of InlineCalls (function_inliner.h) while it works. Used by function_inliner.cc and
+// function_lowering.cc alone.
+#ifndef STATICFLOW_GRAPH_FUNCTION_EXPANSION_H_
+#define STATICFLOW_GRAPH_FUNCTION_EXPANSION_H_
+
+#include <deque>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "graph/function_body.h"
+#include "graph/function_inliner.h"
+#include "graph/signature.h"
+
+namespace staticflow {
+
+class FunctionInliner {
+ public:
+  // `names` is a graph whose node names are not given to new nodes.
+  FunctionInliner(Graph& g, const Graph& names, const InlineLimits& limits)
+      : g_(g), names_(names), limits_(limits), functions_(g.function_library()), first_new_(g.num_nodes()) {}
+
+  absl::Status Inline(absl::Span<Node* const> calls);
+
+  // Copies of `nodes` and all they depend on, in a graph of their own.
+  static InlinedCopy Copy(const Graph& g, absl::Span<Node* const> nodes, std::shared_ptr<Graph> copy);
+
+ private:
+  // A call in the graph, or in a body that is being expanded.
+  struct CallSite {
+    std::string name;
+    const Op* op = nullptr;     // null: `function` is called by its name
+    FunctionRef function = {};  // of a call by name
+    AttrMap attrs = {};
+    std::vector<Output> inputs = {};
+    std::vector<Node*> controls = {};
+    Node* pivot = nullptr;  // what the nodes without inputs of the body around it wait for
+  };
+  // What a call or a body gives: its results, and nodes that must have run.
+  struct Expansion {
+    std::vector<Output> outputs = {};
+    std::vector<Node*> effects = {};
+  };
+  // A call of the graph that is to become an IdentityN, after its new nodes [begin, end).
+  struct Replacement {
+    Node* call = nullptr;
+    Expansion expansion = {};
+    int begin = 0;
+    int end = 0;
+  };
+  // A body while its nodes are placed.
+  struct Placement;
+  // How a loop carries its values; see function_lowering.cc.
+  struct Loop;
+
+  // function_inliner.cc: the graph around the calls.
+  absl::Status InlineAll(absl::Span<Node* const> calls);
+  absl::StatusOr<Replacement> InlineOne(Node& call);
+  void Commit(const Replacement& replacement);
+  // Puts the new nodes in front of the calls that they belong to.
+  void Reorder(absl::Span<const Replacement> replacements);
+  void TakeBack();
+  // Infers the shapes of `node` again; what is known otherwise stays.
+  absl::Status SharpenShapes(Node& node);
+
+  // function_expansion.cc: one call, one body.
+  absl::StatusOr<Expansion> ExpandCall(const CallSite& site);
+  // The nodes of a function, named `prefix`NODE; `pivot` (may be null) is what those without inputs wait for.
+  absl::StatusOr<Expansion> ExpandFunction(const FunctionRef& function, std::vector<Output> arguments,
+                                           const std::string& prefix, Node* pivot);
+  absl::StatusOr<Expansion> ExpandBody(const FunctionBody& body, const AttrMap& binding,
+                                       const std::vector<Output>& arguments, const std::string& prefix, Node* pivot);
+  absl::Status PlaceNode(int index, Placement& placement);
+  absl::Status AddControls(const BodyNode& node, Placement& placement, CallSite* site);
+  absl::Status PlaceCall(const BodyNode& node, CallSite site, int index, Placement& placement);
+  absl::Status CloseLoops(Placement& placement);
+  absl::StatusOr<std::vector<Output>> Resolve(const BodySource& source, const Placement& placement) const;
+  // The types of the results that the call says it has.
+  absl::StatusOr<std::vector<ArgType>> CheckCall(CallSite* site);
+  absl::Status CheckResults(const Expansion& expansion, absl::Span<const ArgType> types) const;
+
+  // function_lowering.cc: what stands around the bodies.
+  absl::StatusOr<Expansion> LowerCall(const CallSite& site, const FunctionRef& function, bool is_stateful_op);
+  absl::StatusOr<Expansion> LowerBranches(const CallSite& site, absl::Span<const FunctionRef> branches,
+                                          absl::Span<const std::string> names);
+  absl::StatusOr<Expansion> LowerWhile(const CallSite& site);
+  absl::StatusOr<Node*> StartOf(const CallSite& site, bool waits_for_inputs);
+  absl::StatusOr<Expansion> MergeBranches(const std::string& prefix, const Expansion& taken, const Expansion& other,
+                                          Output pivot_taken, Output pivot_other);
+  absl::StatusOr<Output> ToBool(const std::string& name, Output value);
+  absl::StatusOr<Output> IsIndex(const std::string& prefix, Output index, int value);
+  absl::Status EnterLoop(const CallSite& site, const FunctionBody& body, Loop* loop);
+  absl::Status BuildCondition(const CallSite& site, Loop* loop);
+  absl::Status BuildBody(const CallSite& site, Loop* loop);
+
+  // A name that no node has: `wish`, then with _1, _2, ... It is taken from then on.
+  std::string FreeName(const std::string& wish);
+  absl::StatusOr<Node*> Add(const std::string& name, const Op& op, std::vector<Output> inputs,
+                            std::vector<Node*> controls = {}, AttrMap attrs = {});
+  absl::StatusOr<Node*> AddDefinition(NodeDefinition definition, absl::Span<const int> missing,
+                                      absl::Span<const DataType> missing_types);
+  // An op without attributes to choose and with one output.
+  absl::StatusOr<Output> AddPlain(const std::string& name, OpRole role, Output input, std::vector<Node*> controls = {});
+  // One node that stands for all of `nodes`.
+  absl::StatusOr<Node*> Join(const std::string& name, std::vector<Node*> nodes);
+
+  Graph& g_;
+  const Graph& names_;
+  const InlineLimits limits_;
+  FunctionBodies functions_;
+  const int first_new_;
+  int64_t num_edges_ = 0;
+  SourceLine where_;  // of the call of the graph that is being inlined
+  std::string device_;
+  std::vector<std::string> open_calls_;  // the functions around the current node, outermost first
+  absl::flat_hash_set<std::string> given_names_;
+  absl::flat_hash_map<std::string, int> name_counts_;
+  std::vector<std::string> names_taken_;  // in the graph's table of names, to be given back
+};
+
+// The ops that InliningOpsRegistrar named. REQUIRES: they are registered, as they are where calls are.
+const Op& IdentityNOp();
+const Op& ToBoolOp();
+const Op& EqualOp();
+
+}  // namespace staticflow
+
+#endif  // STATICFLOW_GRAPH_FUNCTION_EXPANSION_H_

@@ -1,0 +1,72 @@
+// Calls of functions, replaced by what they compute.
+//
+//   SF_RETURN_IF_ERROR(InlineCalls(g, calls));       // "cond" (If) becomes an IdentityN "cond" of two Merge nodes, ...
+//   SF_ASSIGN_OR_RETURN(InlinedCopy copy, CopyWithInlinedCalls(g, nodes, calls));     // and leaves `g` alone
+//
+// A call is a node whose op has the role kCall, kIf, kCase or kWhile. The nodes of the function's body are added as
+// `<call>/<node>` (of branches and loops `<call>/then/<node>`, `else`, `branch2`, `cond`, `body`), and the call itself
+// becomes an IdentityN of the results, or a NoOp, of the same name: whoever uses its outputs goes on doing so, and a
+// control edge from it means that the body has run, all that has effects or is a control output of the function
+// included. Conditions become Switch and Merge, loops the frames of while loops, as TensorFlow lowers them:
+//
+// - Whatever has no inputs inside a body waits for the call's control inputs, and in a branch for the branch. A call of
+//   a stateful function also waits for all its inputs; branches and loops start with what they use.
+// - A branch index that is out of range means the last branch.
+// - What a loop's body returns as it came, and every resource, is the same in all iterations.
+// - A variable or table that a body makes without a name of its own has the name it has in the body, so that all calls
+//   share it.
+//
+// Errors name the call and the function: NotFound for a function or op that is not there; InvalidArgument for wrong
+// numbers and types of arguments and results, missing attributes, cycles, and functions that call themselves;
+// ResourceExhausted over a limit. After an error the graph is as it was.
+//
+// Not thread-safe for a graph that changes; copies may be made of one graph by several threads at once.
+// Source: lower_functional_ops, lower_if_op, lower_case_op, lower_while_op, inline_function_utils (TensorFlow 1.15).
+#ifndef STATICFLOW_GRAPH_FUNCTION_INLINER_H_
+#define STATICFLOW_GRAPH_FUNCTION_INLINER_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "graph/graph.h"
+
+namespace staticflow {
+
+struct InlineLimits {
+  int max_depth = 64;              // of calls within calls
+  int64_t max_nodes = 1'000'000;   // of the graph afterwards
+  int64_t max_edges = 10'000'000;  // that are added
+};
+
+bool IsCall(const Node& node);
+
+// REQUIRES: `calls` are calls of `g`.
+absl::Status InlineCalls(Graph& g, absl::Span<Node* const> calls, const InlineLimits& limits = {});
+
+// Inlines the calls on ways from `xs` to `ys`, for the gradient.
+absl::Status InlineCallsBetween(absl::Span<const Output> ys, absl::Span<const Output> xs);
+
+struct InlinedCopy {
+  std::shared_ptr<const Graph> graph;
+  absl::flat_hash_map<const Node*, Node*> nodes;  // of the original -> of the copy
+};
+
+// A graph of copies of `nodes` and all that these depend on, in which `calls`, some of those, are inlined. It has no
+// collections and variables: it is there to be run.
+absl::StatusOr<InlinedCopy> CopyWithInlinedCalls(const Graph& g, absl::Span<Node* const> nodes,
+                                                 absl::Span<Node* const> calls, const InlineLimits& limits = {});
+
+// The ops that inlining needs besides those with a role. The family of ops that calls functions names them.
+class InliningOpsRegistrar {
+ public:
+  // Passes on a list; whether a tensor of any type counts as true; whether two numbers are equal.
+  InliningOpsRegistrar(std::string identity_n, std::string to_bool, std::string equal);
+};
+
+}  // namespace staticflow
+
+#endif  // STATICFLOW_GRAPH_FUNCTION_INLINER_H_

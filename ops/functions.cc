@@ -1,0 +1,105 @@
+// The ops that call functions of the graph's library. They are inlined before anything runs or is differentiated.
+#include "ops/functions.h"
+
+#include "graph/function_inliner.h"
+#include "graph/gradients.h"
+#include "graph/shape_inference.h"
+#include "runtime/kernel.h"
+
+namespace staticflow {
+namespace {
+
+const InliningOpsRegistrar inlining_ops("IdentityN", "ToBool", "Equal");
+
+// What the writer of the graph knew: nothing, or one shape per output.
+absl::Status StatedShapes(ShapeContext& c) {
+  if (!c.node().has_attr("output_shapes")) return absl::OkStatus();
+  const auto& shapes = c.attr<std::vector<Shape>>("output_shapes");
+  if (static_cast<int>(shapes.size()) != c.num_outputs()) return absl::OkStatus();
+  for (int i = 0; i < c.num_outputs(); ++i) c.set_output(i, shapes[i]);
+  return absl::OkStatus();
+}
+
+OpSpec CallSpec(std::string name, OpRole role, bool is_stateful, std::vector<std::string> inputs,
+                std::vector<std::string> attrs, std::string doc) {
+  const bool is_loop = role == OpRole::kWhile;
+  attrs.insert(attrs.begin(), is_loop ? "T: list(type) >= 0" : "Tin: list(type) >= 0");
+  if (!is_loop) attrs.insert(attrs.begin() + 1, "Tout: list(type) >= 0");
+  inputs.push_back(is_loop ? "input: T" : "input: Tin");
+  return {.name = std::move(name),
+          .inputs = std::move(inputs),
+          .outputs = {is_loop ? "output: T" : "output: Tout"},
+          .attrs = std::move(attrs),
+          .shape = StatedShapes,
+          .gradient = kGradientIsError,
+          .traits = is_stateful ? kStateful : kNoTraits,
+          .role = role,
+          .doc = std::move(doc)};
+}
+
+OpSpec Call(std::string name, bool is_stateful, std::string doc) {
+  return CallSpec(std::move(name), OpRole::kCall, is_stateful, {},
+                  {"f: func", "config: string = ''", "config_proto: string = ''", "executor_type: string = ''"},
+                  std::move(doc));
+}
+const OpRegistrar partitioned_call(Call("PartitionedCall", false, "The results of f(input)."));
+const OpRegistrar stateful_partitioned_call(Call("StatefulPartitionedCall", true,
+                                                 "The results of f(input), which has effects."));
+
+OpSpec If(std::string name, bool is_stateful, std::string doc) {
+  return CallSpec(std::move(name), OpRole::kIf, is_stateful, {"cond: Tcond"},
+                  {"Tcond: type", "then_branch: func", "else_branch: func", "output_shapes: list(shape) = []"},
+                  std::move(doc));
+}
+const OpRegistrar if_op(If("If", true, "cond ? then_branch(input) : else_branch(input), with effects."));
+const OpRegistrar stateless_if(If("StatelessIf", false, "cond ? then_branch(input) : else_branch(input)."));
+
+OpSpec Case(std::string name, bool is_stateful, std::string doc) {
+  return CallSpec(std::move(name), OpRole::kCase, is_stateful, {"branch_index: int32"},
+                  {"branches: list(func) >= 1", "output_shapes: list(shape) = []"}, std::move(doc));
+}
+const OpRegistrar case_op(Case("Case", true, "branches[branch_index](input), with effects."));
+const OpRegistrar stateless_case(Case("StatelessCase", false, "branches[branch_index](input)."));
+
+OpSpec While(std::string name, bool is_stateful, std::string doc) {
+  return CallSpec(std::move(name), OpRole::kWhile, is_stateful, {},
+                  {"cond: func", "body: func", "output_shapes: list(shape) = []", "parallel_iterations: int = 10"},
+                  std::move(doc));
+}
+const OpRegistrar while_op(While("While", true, "body(body(... input)) as long as cond holds, with effects."));
+const OpRegistrar stateless_while(While("StatelessWhile", false, "body(body(... input)) as long as cond holds."));
+
+// ToBool: output = input != 0, or != "" for strings; of what is no scalar, whether it has elements.
+absl::Status ToBoolKernel(KernelContext& c) {
+  bool* output = c.out<bool>(0);
+  const TensorView& input = c.input(0);
+  if (input.shape->rank() > 0) {
+    *output = input.num_elements > 0;
+    return absl::OkStatus();
+  }
+  const bool known =
+      DispatchType<float, double, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, bool>(
+          input.dtype, [&]<typename T>() { *output = *input.as<const T>() != T(0); }) ||
+      DispatchType<Half, BFloat16>(input.dtype,
+                                   [&]<typename T>() { *output = static_cast<float>(*input.as<const T>()) != 0; });
+  if (known) return absl::OkStatus();
+  if (input.dtype != DT_STRING) return absl::InvalidArgumentError("the input is no number and no string");
+  *output = !input.as<const std::string>()->empty();
+  return absl::OkStatus();
+}
+const OpRegistrar to_bool({.name = "ToBool",
+                           .inputs = {"input: T"},
+                           .outputs = {"output: bool"},
+                           .attrs = {"T: type"},
+                           .shape = ScalarShape,
+                           .gradient = kNotDifferentiable,
+                           .kernel = ToBoolKernel,
+                           .doc = "Whether the input counts as true."});
+
+}  // namespace
+
+Output ToBool(Operand input, const OpOptions& options) {
+  return NodeBuilder("ToBool", {input}).Name(options.name).Build();
+}
+
+}  // namespace staticflow
