@@ -81,7 +81,10 @@ class VariableOrder {
 };
 
 void VariableOrder::FindUses() {
-  const auto uses_of = [&](const Node* variable) -> VariableUses& {
+  // Several nodes may declare one variable.
+  std::map<std::string, const Node*> declarations;
+  const auto uses_of = [&](const Node* declaration) -> VariableUses& {
+    const Node* variable = declarations.try_emplace(VariableKey(*declaration), declaration).first->second;
     auto [it, inserted] = uses_.try_emplace(variable);
     if (inserted) program_.variables.push_back(variable);
     return it->second;
