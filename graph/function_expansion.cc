@@ -84,9 +84,11 @@ std::vector<FunctionRef> Functions(const AttrMap& attrs, absl::string_view name)
 struct FunctionInliner::Placement {
   // What stands for a node of the body.
   struct Placed {
-    Node* node = nullptr;
+    Node* node = nullptr;  // null for a call without effects, until something waits for it
+    std::vector<Output> outputs = {};
     const Op* signature = nullptr;  // names the outputs: the op, or the function that is called by its name
-    AttrMap attrs;                  // of the signature
+    AttrMap attrs = {};             // of the signature
+    std::string name = "";          // of the call
   };
   struct BackEdge {
     int merge_of = 0;  // node of the body
@@ -208,7 +210,7 @@ absl::StatusOr<FunctionInliner::Expansion> FunctionInliner::ExpandBody(const Fun
     expansion.outputs.insert(expansion.outputs.end(), result->begin(), result->end());
   }
   for (int control : body.control_results) {
-    Node* node = placement.placed[control].node;
+    SF_ASSIGN_OR_RETURN(Node * node, NodeOf(control, placement));
     if (!absl::c_linear_search(expansion.effects, node)) expansion.effects.push_back(node);
   }
   return expansion;
@@ -227,12 +229,13 @@ absl::StatusOr<std::vector<Output>> FunctionInliner::Resolve(const BodySource& s
     for (const ArgDef& arg : placed.signature->outputs) {
       SF_ASSIGN_OR_RETURN(const int64_t length, ArgLength(arg, placed.attrs));
       found = arg.name == source.output;
-      for (int i = 0; found && i < length; ++i) outputs.push_back(placed.node->output(begin + i));
+      if (found) outputs.assign(placed.outputs.begin() + begin, placed.outputs.begin() + begin + length);
       if (found) break;
       begin += static_cast<int>(length);
     }
     if (!found) {
-      return InvalidArgumentError(StrCat(placed.node->DebugName(), " has no output '", source.output, "'"));
+      const BodyNode& node = placement.body.nodes[source.node];
+      return InvalidArgumentError(StrCat(node.type, " '", node.name, "' has no output '", source.output, "'"));
     }
   }
   if (source.element < 0) return outputs;
@@ -283,13 +286,17 @@ absl::Status FunctionInliner::PlaceNode(int index, Placement& placement) {
     }
   }
   SF_ASSIGN_OR_RETURN(Node * added, AddDefinition(std::move(definition), missing, missing_types));
-  placement.placed[index] = {.node = added, .signature = &added->op(), .attrs = added->attrs()};
+  Placement::Placed& placed = placement.placed[index];
+  placed = {.node = added, .signature = &added->op(), .attrs = added->attrs()};
+  for (int i = 0; i < added->num_outputs(); ++i) placed.outputs.push_back(added->output(i));
   if (HasEffect(added->op())) placement.effects.push_back(added);
   return absl::OkStatus();
 }
 
 absl::Status FunctionInliner::AddControls(const BodyNode& node, Placement& placement, CallSite* site) {
-  for (int control : node.control_nodes) site->controls.push_back(placement.placed[control].node);
+  for (int control : node.control_nodes) {
+    SF_ASSIGN_OR_RETURN(site->controls.emplace_back(), NodeOf(control, placement));
+  }
   for (int control : node.control_arguments) {
     Node*& stand_in = placement.argument_controls[control];
     const int first = placement.first_argument[control];
@@ -302,7 +309,11 @@ absl::Status FunctionInliner::AddControls(const BodyNode& node, Placement& place
     site->controls.push_back(stand_in);
   }
   // Within a branch or loop, what has no inputs would run elsewhere; and effects wait for the whole call.
-  const bool is_effect = node.op == nullptr || HasEffect(*node.op) || node.op->is(OpRole::kReadVariable);
+  bool is_effect = node.op != nullptr && (HasEffect(*node.op) || node.op->is(OpRole::kReadVariable));
+  if (node.op == nullptr && functions_.Contains(node.type)) {
+    SF_ASSIGN_OR_RETURN(const FunctionBody* body, functions_.Find(node.type));
+    is_effect = body->is_stateful;
+  }
   const bool waits = is_effect || (site->inputs.empty() && site->controls.empty());
   if (waits && placement.pivot != nullptr && !absl::c_linear_search(site->controls, placement.pivot)) {
     site->controls.push_back(placement.pivot);
@@ -325,22 +336,37 @@ absl::Status FunctionInliner::PlaceCall(const BodyNode& node, CallSite site, int
   SF_ASSIGN_OR_RETURN(const std::vector<ArgType> types, CheckCall(&site));
   SF_ASSIGN_OR_RETURN(Expansion expansion, ExpandCall(site));
   SF_RETURN_IF_ERROR(CheckResults(expansion, types));
-  const bool has_effects = !expansion.effects.empty();
+  placed.signature = node.op;
   if (node.op == nullptr) {
     SF_ASSIGN_OR_RETURN(const FunctionBody* body, functions_.Find(node.type));
     placed.signature = &body->signature;
-  } else {
-    placed.signature = node.op;
   }
-  NodeDefinition definition{.name = site.name,
-                            .op = expansion.outputs.empty() ? &OpWithRole(OpRole::kNoOp) : &IdentityNOp(),
-                            .inputs = std::move(expansion.outputs),
-                            .control_inputs = std::move(expansion.effects),
-                            .device = node.device};
-  SF_ASSIGN_OR_RETURN(placed.node, AddDefinition(std::move(definition), {}, {}));
   placed.attrs = std::move(site.attrs);
-  if (has_effects) placement.effects.push_back(placed.node);
+  placed.name = std::move(site.name);
+  placed.outputs = std::move(expansion.outputs);
+  if (expansion.effects.empty()) return absl::OkStatus();
+  SF_ASSIGN_OR_RETURN(placed.node, AddStandIn(placed.name, placed.outputs, std::move(expansion.effects)));
+  for (size_t i = 0; i < placed.outputs.size(); ++i) placed.outputs[i] = placed.node->output(static_cast<int>(i));
+  placement.effects.push_back(placed.node);
   return absl::OkStatus();
+}
+
+// The node that stands for all of a node of the body in control edges.
+absl::StatusOr<Node*> FunctionInliner::NodeOf(int index, Placement& placement) {
+  Placement::Placed& placed = placement.placed[index];
+  if (placed.node == nullptr) {
+    SF_ASSIGN_OR_RETURN(placed.node, AddStandIn(placed.name, placed.outputs, {}));
+  }
+  return placed.node;
+}
+
+absl::StatusOr<Node*> FunctionInliner::AddStandIn(const std::string& name, std::vector<Output> outputs,
+                                                  std::vector<Node*> effects) {
+  NodeDefinition definition{.name = name,
+                            .op = outputs.empty() ? &OpWithRole(OpRole::kNoOp) : &IdentityNOp(),
+                            .inputs = std::move(outputs),
+                            .control_inputs = std::move(effects)};
+  return AddDefinition(std::move(definition), {}, {});
 }
 
 absl::Status FunctionInliner::CloseLoops(Placement& placement) {

@@ -24,6 +24,10 @@ class FunctionInliner {
 
   absl::Status Inline(absl::Span<Node* const> calls);
 
+  // Lets all but `kept` pass by the stand-ins of `calls` that wait for nothing, so that a result is computed without
+  // the others. REQUIRES: Inline(calls) was OK.
+  void PassBy(absl::Span<Node* const> calls, absl::Span<const Output> kept);
+
   // Copies of `nodes` and all they depend on, in a graph of their own.
   static InlinedCopy Copy(const Graph& g, absl::Span<Node* const> nodes, std::shared_ptr<Graph> copy);
 
@@ -75,6 +79,9 @@ class FunctionInliner {
   absl::Status PlaceNode(int index, Placement& placement);
   absl::Status AddControls(const BodyNode& node, Placement& placement, CallSite* site);
   absl::Status PlaceCall(const BodyNode& node, CallSite site, int index, Placement& placement);
+  absl::StatusOr<Node*> NodeOf(int index, Placement& placement);
+  // What a call becomes: an IdentityN of its results, or a NoOp.
+  absl::StatusOr<Node*> AddStandIn(const std::string& name, std::vector<Output> outputs, std::vector<Node*> effects);
   absl::Status CloseLoops(Placement& placement);
   absl::StatusOr<std::vector<Output>> Resolve(const BodySource& source, const Placement& placement) const;
   // The types of the results that the call says it has.

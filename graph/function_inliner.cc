@@ -85,12 +85,17 @@ absl::Status InlineCallsBetween(absl::Span<const Output> ys, absl::Span<const Ou
 }
 
 absl::StatusOr<InlinedCopy> CopyWithInlinedCalls(const Graph& g, absl::Span<Node* const> nodes,
-                                                 absl::Span<Node* const> calls, const InlineLimits& limits) {
+                                                 absl::Span<Node* const> calls, absl::Span<const Output> fed,
+                                                 const InlineLimits& limits) {
   auto graph = std::make_shared<Graph>(Graph::Options{.seed = g.seed()});
   InlinedCopy copy = FunctionInliner::Copy(g, nodes, graph);
   std::vector<Node*> copied_calls;
   for (const Node* call : calls) copied_calls.push_back(copy.nodes.at(call));
-  SF_RETURN_IF_ERROR(FunctionInliner(*graph, g, limits).Inline(copied_calls));
+  std::vector<Output> kept;
+  for (Output output : fed) kept.push_back(Output(copy.nodes.at(output.node()), output.index()));
+  FunctionInliner inliner(*graph, g, limits);
+  SF_RETURN_IF_ERROR(inliner.Inline(copied_calls));
+  inliner.PassBy(copied_calls, kept);
   return copy;
 }
 
@@ -227,6 +232,18 @@ void FunctionInliner::Reorder(absl::Span<const Replacement> replacements) {
   for (int i = 0; i < g_.num_nodes(); ++i) g_.nodes_[i]->id_ = i;
   for (Graph::ControlScope& scope : g_.control_scopes_) {
     scope.first_inside = new_id[std::min(scope.first_inside, first_new_)];
+  }
+}
+
+void FunctionInliner::PassBy(absl::Span<Node* const> calls, absl::Span<const Output> kept) {
+  const absl::flat_hash_set<const Node*> passable(calls.begin(), calls.end());
+  const absl::flat_hash_set<Output> fed(kept.begin(), kept.end());
+  for (const auto& node : g_.nodes_) {
+    for (Output& input : node->inputs_) {
+      while (passable.contains(input.node()) && input.node()->control_inputs().empty() && !fed.contains(input)) {
+        input = input.node()->input(input.index());
+      }
+    }
   }
 }
 

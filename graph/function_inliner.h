@@ -56,9 +56,11 @@ struct InlinedCopy {
 };
 
 // A graph of copies of `nodes` and all that these depend on, in which `calls`, some of those, are inlined. It has no
-// collections and variables: it is there to be run.
+// collections and variables: it is there to be run. Where a call has no effects, who uses one of its results does not
+// wait for the others; outputs that are `fed` keep their users.
 absl::StatusOr<InlinedCopy> CopyWithInlinedCalls(const Graph& g, absl::Span<Node* const> nodes,
-                                                 absl::Span<Node* const> calls, const InlineLimits& limits = {});
+                                                 absl::Span<Node* const> calls, absl::Span<const Output> fed = {},
+                                                 const InlineLimits& limits = {});
 
 // The ops that inlining needs besides those with a role. The family of ops that calls functions names them.
 class InliningOpsRegistrar {

@@ -1,6 +1,8 @@
 // The ops that call functions of the graph's library. They are inlined before anything runs or is differentiated.
 #include "ops/functions.h"
 
+#include <algorithm>
+
 #include "graph/function_inliner.h"
 #include "graph/gradients.h"
 #include "graph/shape_inference.h"
@@ -95,6 +97,24 @@ const OpRegistrar to_bool({.name = "ToBool",
                            .gradient = kNotDifferentiable,
                            .kernel = ToBoolKernel,
                            .doc = "Whether the input counts as true."});
+
+// DeviceIndex: the place of the device in a list of kinds of devices, or their number: a Case chooses by it among
+// implementations of one layer.
+absl::StatusOr<Kernel> DeviceIndexKernel(const KernelSetup& setup) {
+  const auto& names = setup.attr<std::vector<std::string>>("device_names");
+  const auto place = std::find(names.begin(), names.end(), "CPU") - names.begin();
+  return Kernel([index = static_cast<int32_t>(place)](KernelContext& c) {
+    *c.out<int32_t>(0) = index;
+    return absl::OkStatus();
+  });
+}
+const OpRegistrar device_index({.name = "DeviceIndex",
+                                .outputs = {"index: int32"},
+                                .attrs = {"device_names: list(string)"},
+                                .shape = ScalarShape,
+                                .gradient = kNotDifferentiable,
+                                .kernel = KernelSource(DeviceIndexKernel),
+                                .doc = "The place of \"CPU\" in a list of devices."});
 
 }  // namespace
 

@@ -63,7 +63,7 @@ absl::Status InlineNeededCalls(Program* program) {
   for (Output feed : signature.feeds) nodes.push_back(feed.node());
   for (Output fetch : signature.fetches) nodes.push_back(fetch.node());
   for (Operation target : signature.targets) nodes.push_back(target.node());
-  SF_ASSIGN_OR_RETURN(const InlinedCopy copy, CopyWithInlinedCalls(calls[0]->graph(), nodes, calls));
+  SF_ASSIGN_OR_RETURN(const InlinedCopy copy, CopyWithInlinedCalls(calls[0]->graph(), nodes, calls, signature.feeds));
   const auto moved = [&](Output output) { return Output(copy.nodes.at(output.node()), output.index()); };
   for (Output& feed : signature.feeds) feed = moved(feed);
   for (Output& fetch : signature.fetches) fetch = moved(fetch);

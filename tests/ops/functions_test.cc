@@ -32,6 +32,13 @@ INSTANTIATE_OP_TEST(ToBool, {{.name = "zero", .inputs = {Tensor(0.0f)}, .want = 
                              {.name = "no elements", .inputs = {T({})}, .want = {Tensor(false)}},
                              {.name = "elements", .inputs = {T({0, 0})}, .want = {Tensor(true)}}});
 
+INSTANTIATE_OP_TEST(DeviceIndex, {{.name = "second",
+                                   .attrs = {{"device_names", std::vector<std::string>{"GPU", "CPU"}}},
+                                   .want = {Tensor(int32_t{1})}},
+                                  {.name = "none",
+                                   .attrs = {{"device_names", std::vector<std::string>{"GPU", "TPU"}}},
+                                   .want = {Tensor(int32_t{2})}}});
+
 // A node, in a graph or in a body.
 struct N {
   std::string name;
@@ -297,6 +304,16 @@ std::vector<FunctionCase> FunctionCases() {
                       .is_stateful = true}},
        .want = {{1.0f, 3.0f}, {2.0f, 10.0f}},
        .variable = 6},
+      {.name = "one result without the others",
+       .nodes = {X(),
+                 {"pair", "PartitionedCall", {"x"}, {{"f", Fn("Pair")}, {"Tout", Types({DT_FLOAT, DT_FLOAT})}}},
+                 {"y", "Neg", {"pair:1"}}},
+       .functions = {{.name = "Pair",
+                      .args = {"a: float"},
+                      .results = {"p: float", "q: float"},
+                      .nodes = {{"never_fed", "Placeholder", {}, {{"dtype", DT_FLOAT}}}},
+                      .ret = {{"p", "never_fed:output:0"}, {"q", "a"}}}},
+       .want = {{4.0f, -4.0f}}},
       {.name = "frames of loops in a body",
        .nodes = {X(), {"a", "Doubled", {"x"}}, {"y", "Doubled", {"a"}}},
        .functions = {{.name = "Doubled",
