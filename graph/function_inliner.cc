@@ -40,6 +40,18 @@ bool IsCall(const Node& node) {
   return op.is(OpRole::kCall) || op.is(OpRole::kIf) || op.is(OpRole::kCase) || op.is(OpRole::kWhile);
 }
 
+absl::StatusOr<CallDefinition> DefineCall(const Graph& g, const std::string& function,
+                                          absl::Span<const Output> inputs) {
+  FunctionBodies functions(g.function_library());
+  SF_ASSIGN_OR_RETURN(const FunctionBody* body, functions.Find(function));
+  std::vector<ArgType> types;
+  for (Output input : inputs) types.push_back({input.dtype(), input.is_ref()});
+  CallDefinition call{.op = OpThatCalls(*body)};
+  SF_ASSIGN_OR_RETURN(call.attrs, AttrsOfCall(*body, {}, types));
+  if (call.op == nullptr) return absl::UnimplementedError("no op that calls functions is registered");
+  return call;
+}
+
 absl::Status InlineCalls(Graph& g, absl::Span<Node* const> calls, const InlineLimits& limits) {
   if (calls.empty()) return absl::OkStatus();
   return FunctionInliner(g, g, limits).Inline(calls);

@@ -62,6 +62,14 @@ absl::StatusOr<InlinedCopy> CopyWithInlinedCalls(const Graph& g, absl::Span<Node
                                                  absl::Span<Node* const> calls, absl::Span<const Output> fed = {},
                                                  const InlineLimits& limits = {});
 
+// The op and the attributes of a node that calls a function of the graph's library with `inputs`.
+// NotFound when there is no such function; InvalidArgument when the inputs are not what it takes.
+struct CallDefinition {
+  const Op* op = nullptr;
+  AttrMap attrs = {};
+};
+absl::StatusOr<CallDefinition> DefineCall(const Graph& g, const std::string& function, absl::Span<const Output> inputs);
+
 // The ops that inlining needs besides those with a role. The family of ops that calls functions names them.
 class InliningOpsRegistrar {
  public:

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "graph/function_inliner.h"
 #include "graph/gradients.h"
 #include "graph/shape_inference.h"
+#include "graph/source_line.h"
 #include "runtime/kernel.h"
 
 namespace staticflow {
@@ -117,6 +119,28 @@ const OpRegistrar device_index({.name = "DeviceIndex",
                                 .doc = "The place of \"CPU\" in a list of devices."});
 
 }  // namespace
+
+std::vector<Output> CallFunction(Graph& g, const std::string& function, absl::Span<const Output> inputs,
+                                 const CallOptions& options) {
+  for (Output input : inputs) {
+    if (!input.valid()) return {};
+  }
+  absl::StatusOr<CallDefinition> call = DefineCall(g, function, inputs);
+  if (!call.ok()) {
+    const SourceLine line = LineOf(options.where);
+    g.RecordError(
+        Annotate(call.status(), absl::StrCat("function '", function, "' (", line.file, ":", line.line, "): ")));
+    return {};
+  }
+  NodeBuilder builder(g, call->op->name(), options.where);
+  for (auto& [name, value] : call->attrs) builder.Attr(name, value);
+  // "__inference_f_12" is no name of a node.
+  const bool is_node_name = function[0] != '_';
+  Node* node = builder.Inputs(inputs).Name(options.name, is_node_name ? function : "").BuildNode();
+  std::vector<Output> results;
+  for (int i = 0; node != nullptr && i < node->num_outputs(); ++i) results.push_back(node->output(i));
+  return results;
+}
 
 Output ToBool(Operand input, const OpOptions& options) {
   return NodeBuilder("ToBool", {input}).Name(options.name).Build();

@@ -131,6 +131,17 @@ const OpRegistrar var_is_initialized({.name = "VarIsInitializedOp",
                                       .access = {{0, Access::kInspect}},
                                       .doc = "Whether the variable behind a handle has a value."});
 
+// DisableCopyOnRead: here reads never change how a variable is kept, so there is nothing to do.
+absl::Status DisableCopyOnReadKernel(KernelContext&) { return absl::OkStatus(); }
+const OpRegistrar disable_copy_on_read({.name = "DisableCopyOnRead",
+                                        .inputs = {"resource: resource"},
+                                        .shape = NoOutputs,
+                                        .gradient = kNotDifferentiable,
+                                        .kernel = DisableCopyOnReadKernel,
+                                        .traits = kStateful,
+                                        .access = {{0, Access::kInspect}},
+                                        .doc = "Ends the mode in which a variable is copied when it is read."});
+
 // VariableShape: the shape of the value behind a handle.
 absl::Status VariableShapeShape(ShapeContext& c) {
   const Shape shape = VariableShapeBehind(c, 0);

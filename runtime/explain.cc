@@ -7,6 +7,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "graph/function_inliner.h"
 #include "graph/status.h"
 #include "runtime/explain_doubts.h"
 #include "runtime/pass.h"
@@ -158,7 +159,10 @@ class Explainer {
 
   void AddNotNeeded() {
     for (const auto& node : graph_.nodes()) {
-      if (!reasons_.contains(node.get())) out_.not_needed.push_back(node.get());
+      const Node* running = program_.Find(node.get());
+      // A call without effects is passed by once it is inlined.
+      const bool is_inlined = running != nullptr && IsCall(*node);
+      if (!is_inlined && !reasons_.contains(running)) out_.not_needed.push_back(node.get());
     }
   }
 
@@ -325,7 +329,7 @@ const char* FateName(Fate fate) {
 
 const ExplainedNode* Explanation::Find(const Node& node) const {
   for (const ExplainedNode& entry : nodes) {
-    if (entry.node == &node) return &entry;
+    if (entry.node == &node || (inlined != nullptr && entry.node->name() == node.name())) return &entry;
   }
   return nullptr;
 }
@@ -337,12 +341,14 @@ absl::StatusOr<Explanation> ExplainSignature(const Graph& graph, const Signature
   explanation.signature = signature;
   SF_ASSIGN_OR_RETURN(explanation.feed_shapes, FeedShapes(signature, options, &explanation.batch_assumed));
   SF_ASSIGN_OR_RETURN(Program compiled, CompileProgram(signature));
+  explanation.inlined = compiled.graph;
   PlanJournal journal;
   PlanOptions plan_options{.memory_budget = session.memory_budget, .workers = session.threads};
   plan_options.journal = &journal;
   SF_ASSIGN_OR_RETURN(plan_options.passes, ParsePasses(session.passes));
   for (const auto& [feed, value] : options.feed_values) {
-    auto it = compiled.feed_index.find(feed);
+    Node* fed = feed.valid() ? compiled.Find(feed.node()) : nullptr;
+    auto it = compiled.feed_index.find(Output(fed, feed.index()));
     if (it == compiled.feed_index.end() || feed.dtype() != DT_BOOL) {
       return absl::InvalidArgumentError(absl::StrCat(feed.valid() ? feed.name() : "an invalid output",
                                                      " is no bool among the feeds, so it has no value here"));

@@ -16,6 +16,7 @@
 #define STATICFLOW_RUNTIME_EXPLAIN_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -101,6 +102,8 @@ struct StrayNode {
 
 struct Explanation {
   Signature signature;
+  std::shared_ptr<const Graph> inlined = nullptr;  // where functions are called: the copy of the graph that all nodes
+                                                   // below are of, but for `not_needed`; they keep their names
   std::vector<Shape> feed_shapes;
   bool batch_assumed = false;        // some size of a feed was taken to be 1
   std::vector<ExplainedNode> nodes;  // in running order
@@ -116,7 +119,7 @@ struct Explanation {
   int peak_instruction = -1;   // where most is alive
   int workers = 1;
 
-  // Null when the step does not need the node.
+  // Null when the step does not need the node, which may be of the session's graph.
   const ExplainedNode* Find(const Node& node) const;
 };
 

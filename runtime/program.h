@@ -60,6 +60,9 @@ struct Program {
   std::vector<const Node*> variables;          // declaring nodes of all variables that are used
   bool writes_variables = false;               // or has other effects that concurrent steps must not share
   std::shared_ptr<const Graph> graph;          // of the nodes, when it is a copy in which calls are inlined
+
+  // A node of the session's graph as it is in the graph that runs; null when it is not there.
+  Node* Find(Node* original) const { return graph == nullptr ? original : graph->FindNode(original->name()); }
 };
 
 // InvalidArgument for a cycle, for a wrong call of a function, for a loop without condition, and for a feed given

@@ -15,6 +15,7 @@
 #include "ops/math.h"
 #include "ops/state.h"
 #include "proto/graph.pb.h"
+#include "runtime/explain.h"
 #include "runtime/session.h"
 #include "tests/op_test.h"
 
@@ -593,6 +594,39 @@ TEST(InlineCalls, LeavesTheNameAndTheEdgesOfTheCall) {
   }
   Graph copy;
   EXPECT_TRUE(ImportGraphDef(*GraphDefBytes(g), copy).ok());
+}
+
+TEST(CallFunction, CallsWhatCameWithAFile) {
+  Graph g;
+  ASSERT_TRUE(ImportGraphDef(File({X()}, {kSquare}), g).ok());
+  const Output x = *g.FindOutput("x");
+  const std::vector<Output> y = CallFunction(g, "Square_", {&x, 1});
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  ASSERT_EQ(y.size(), 1u);
+  EXPECT_EQ(y[0].name(), "Square_:0");
+  const Output dx = Gradients({y[0]}, {x})[0];
+  Session session(g, {.threads = 1});
+  EXPECT_EQ(session.Run({{x, 3.0f}}, dx)->scalar<float>(), 6);
+
+  EXPECT_TRUE(CallFunction(g, "Square_", {}).empty());
+  EXPECT_EQ(g.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(g.status().message(), HasSubstr("function 'Square_' (functions_test.cc:"));
+  Graph other;
+  EXPECT_TRUE(CallFunction(other, "None", {}).empty());
+  EXPECT_EQ(other.status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(Explain, SpeaksOfTheNodesOfBodies) {
+  Graph g;
+  ASSERT_TRUE(ImportGraphDef(File({X(), Call("AddOne"), {"z", "Neg", {"y"}}, {"idle", "NoOp"}}, {kAddOne}), g).ok());
+  Session session(g, {.threads = 1});
+  const absl::StatusOr<Explanation> e =
+      session.Explain({.feeds = {*g.FindOutput("x")}, .fetches = {*g.FindOutput("z")}, .targets = {}});
+  ASSERT_TRUE(e.ok()) << e.status();
+  EXPECT_THAT(e->not_needed, testing::ElementsAre(g.FindNode("idle")));
+  ASSERT_NE(e->Find(*g.FindNode("z")), nullptr);
+  EXPECT_EQ(e->Find(*g.FindNode("z"))->node->name(), "z");
+  EXPECT_THAT(ExplanationText(*e), HasSubstr("y/sum"));
 }
 
 TEST(InlineCalls, TellsTheShapesOfWhatFollows) {
