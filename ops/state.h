@@ -10,6 +10,7 @@
 #ifndef STATICFLOW_OPS_STATE_H_
 #define STATICFLOW_OPS_STATE_H_
 
+#include <functional>
 #include <optional>
 #include <source_location>
 #include <string>
@@ -20,6 +21,9 @@
 
 namespace staticflow {
 
+// Builds from a variable's value the nearest allowed one, of the same shape: ops/constraints.h.
+using Constraint = std::function<Output(Output value)>;
+
 struct GetVariableOptions {
   DataType dtype = DT_INVALID;        // of a new variable: the scope's, float at the root; of an existing one: any
   Shape shape = Shape::Unknown();     // complete for a new variable; may be left out for an existing one
@@ -27,6 +31,7 @@ struct GetVariableOptions {
   bool trainable = true;              // also in the collection trainable_variables
   std::vector<std::string> collections = {};  // empty: {"variables"}
   Regularizer regularizer = nullptr;          // the scope's; its result joins the collection regularization_losses
+  Constraint constraint = nullptr;            // of a new variable: what optimizers apply after each update
   std::optional<bool> use_resource = std::nullopt;  // a resource variable instead of a reference; the scope's
   std::source_location where = std::source_location::current();
 };
@@ -41,6 +46,7 @@ struct NewVariableOptions {
   bool trainable = true;
   std::vector<std::string> collections = {};        // empty: {"variables"}
   bool validate_shape = true;                       // false: the variable takes any shape
+  Constraint constraint = nullptr;                  // what optimizers apply after each update
   std::optional<bool> use_resource = std::nullopt;  // the variable scope's
   std::source_location where = std::source_location::current();
 };

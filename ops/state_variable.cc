@@ -37,6 +37,7 @@ struct Recipe {
   std::vector<std::string> collections;
   bool validate_shape = true;
   bool use_resource = false;
+  Constraint constraint;
   std::source_location where;
 };
 
@@ -83,6 +84,7 @@ Variable Build(Graph& g, const Recipe& recipe, Initial initial) {
   v.dtype = v.initial_value.dtype();
   v.shape = recipe.validate_shape ? v.initial_value.shape() : Shape::Unknown();
   v.trainable = recipe.trainable;
+  v.constraint = recipe.constraint;
   if (v.initial_value.node()->context() != nullptr) {
     return Fail(g, recipe.name, recipe.where, "the initial value is built inside a branch, where it may never exist");
   }
@@ -172,6 +174,7 @@ Variable GetVariable(Graph& g, absl::string_view name, const GetVariableOptions&
                          .trainable = options.trainable,
                          .collections = options.collections,
                          .use_resource = options.use_resource.value_or(scope.use_resource),
+                         .constraint = options.constraint,
                          .where = options.where};
   const Variable made = Build(g, recipe, [&]() -> Output {
     const NameScope inside(g, "Initializer");
@@ -197,6 +200,7 @@ Variable NewVariable(Graph& g, Output initial_value, const NewVariableOptions& o
                          .collections = options.collections,
                          .validate_shape = options.validate_shape,
                          .use_resource = options.use_resource.value_or(g.variable_scope_state().current().use_resource),
+                         .constraint = options.constraint,
                          .where = options.where};
   return Build(g, recipe, [&] { return initial_value; });
 }
@@ -207,6 +211,7 @@ Variable NewVariable(Graph& g, Tensor initial_value, const NewVariableOptions& o
                          .collections = options.collections,
                          .validate_shape = options.validate_shape,
                          .use_resource = options.use_resource.value_or(g.variable_scope_state().current().use_resource),
+                         .constraint = options.constraint,
                          .where = options.where};
   return Build(g, recipe, [&] {
     return NodeBuilder(g, "Const", options.where)

@@ -44,7 +44,8 @@ Output Conv2D(Graph& g, Output x, const Conv2DOptions& options) {
                  .shape = {options.kernel_size.rows, options.kernel_size.columns, channels, options.filters},
                  .initializer = options.kernel_initializer,
                  .trainable = options.trainable,
-                 .regularizer = options.kernel_regularizer});
+                 .regularizer = options.kernel_regularizer,
+                 .constraint = options.kernel_constraint});
   Variable bias;
   if (options.use_bias) {
     const Initializer zeros = initializers::Zeros();
@@ -52,7 +53,8 @@ Output Conv2D(Graph& g, Output x, const Conv2DOptions& options) {
                                  .shape = {options.filters},
                                  .initializer = options.bias_initializer ? options.bias_initializer : zeros,
                                  .trainable = options.trainable,
-                                 .regularizer = options.bias_regularizer});
+                                 .regularizer = options.bias_regularizer,
+                                 .constraint = options.bias_constraint});
   }
   if (!kernel.snapshot.valid() || bias.snapshot.valid() != options.use_bias) return Output();
   Output y = staticflow::Conv2D(x, kernel.snapshot,

@@ -50,7 +50,8 @@ Output Dense(Graph& g, Output x, const DenseOptions& options) {
                                                   .shape = {n, options.units},
                                                   .initializer = options.kernel_initializer,
                                                   .trainable = options.trainable,
-                                                  .regularizer = options.kernel_regularizer});
+                                                  .regularizer = options.kernel_regularizer,
+                                                  .constraint = options.kernel_constraint});
   Variable bias;
   if (options.use_bias) {
     const Initializer zeros = initializers::Zeros();
@@ -58,7 +59,8 @@ Output Dense(Graph& g, Output x, const DenseOptions& options) {
                                  .shape = {options.units},
                                  .initializer = options.bias_initializer ? options.bias_initializer : zeros,
                                  .trainable = options.trainable,
-                                 .regularizer = options.bias_regularizer});
+                                 .regularizer = options.bias_regularizer,
+                                 .constraint = options.bias_constraint});
   }
   if (!kernel.snapshot.valid() || bias.snapshot.valid() != options.use_bias) return Output();
   Output y = x.shape().rank() == 2 ? MatMul(x, kernel.snapshot) : TimesRows(g, x, kernel.snapshot);

@@ -13,6 +13,7 @@
 
 #include "graph/variable_scope.h"
 #include "ops/layers/layer.h"
+#include "ops/state.h"
 
 namespace staticflow::layers {
 
@@ -24,6 +25,8 @@ struct DenseOptions {
   Initializer bias_initializer = nullptr;    // zeros
   Regularizer kernel_regularizer = nullptr;  // its loss joins the collection regularization_losses
   Regularizer bias_regularizer = nullptr;
+  Constraint kernel_constraint = nullptr;  // what optimizers apply after each update
+  Constraint bias_constraint = nullptr;
   bool trainable = true;
   std::string name = "";  // "": "dense"
   Reuse reuse = Reuse::kInherit;

@@ -25,22 +25,25 @@ Weights MakeWeights(const LayerScope& layer, DataType dtype, int64_t channels,
                     const BatchNormalizationOptions& options) {
   const Initializer zeros = initializers::Zeros(), ones = initializers::Ones();
   const auto make = [&](const char* name, const Initializer& initializer, bool trainable,
-                        const Regularizer& regularizer) {
+                        const Regularizer& regularizer, const Constraint& constraint) {
     return layer.Weight(name, {.dtype = dtype,
                                .shape = {channels},
                                .initializer = initializer,
                                .trainable = trainable,
-                               .regularizer = regularizer});
+                               .regularizer = regularizer,
+                               .constraint = constraint});
   };
   Weights w;
   if (options.scale) {
-    w.gamma = make("gamma", Or(options.gamma_initializer, ones), options.trainable, options.gamma_regularizer);
+    w.gamma = make("gamma", Or(options.gamma_initializer, ones), options.trainable, options.gamma_regularizer,
+                   options.gamma_constraint);
   }
   if (options.center) {
-    w.beta = make("beta", Or(options.beta_initializer, zeros), options.trainable, options.beta_regularizer);
+    w.beta = make("beta", Or(options.beta_initializer, zeros), options.trainable, options.beta_regularizer,
+                  options.beta_constraint);
   }
-  w.moving_mean = make("moving_mean", Or(options.moving_mean_initializer, zeros), false, nullptr);
-  w.moving_variance = make("moving_variance", Or(options.moving_variance_initializer, ones), false, nullptr);
+  w.moving_mean = make("moving_mean", Or(options.moving_mean_initializer, zeros), false, nullptr, nullptr);
+  w.moving_variance = make("moving_variance", Or(options.moving_variance_initializer, ones), false, nullptr, nullptr);
   w.complete = w.gamma.snapshot.valid() == options.scale && w.beta.snapshot.valid() == options.center &&
                w.moving_mean.snapshot.valid() && w.moving_variance.snapshot.valid();
   return w;

@@ -30,6 +30,7 @@
 
 #include "graph/variable_scope.h"
 #include "ops/layers/layer.h"
+#include "ops/state.h"
 
 namespace staticflow::layers {
 
@@ -63,6 +64,8 @@ struct BatchNormalizationOptions {
   Initializer moving_variance_initializer = nullptr;  // ones
   Regularizer beta_regularizer = nullptr;             // its loss joins the collection regularization_losses
   Regularizer gamma_regularizer = nullptr;
+  Constraint beta_constraint = nullptr;  // what optimizers apply after each update
+  Constraint gamma_constraint = nullptr;
   std::string name = "";  // "": "batch_normalization"
   Reuse reuse = Reuse::kInherit;
   std::source_location where = std::source_location::current();

@@ -35,6 +35,14 @@ void ColocateWith(const Variable& slot, const Variable& primary) {
   }
 }
 
+// The variable = constraint(variable), right after `update`.
+Operation Constrain(const Variable& variable, Operation update) {
+  if (!update.valid()) return update;
+  const ControlDependencies after(variable.variable->graph(), {update});
+  const Output value = variable.is_resource ? ReadVariable(variable.ref(), variable.dtype) : Identity(variable.ref());
+  return Assign(variable.ref(), variable.constraint(value));
+}
+
 }  // namespace
 
 const Variable* Optimizer::Resolve(Output output) const {
@@ -113,6 +121,7 @@ Operation Optimizer::ApplyGradients(absl::Span<const GradientAndVariable> gradie
     const NameScope update(graph_, absl::StrCat("update_", item.variable->name()));
     updates.push_back(item.indices.valid() ? ApplySlices(item.gradient, item.indices, *item.variable)
                                            : Apply(item.gradient, *item.variable));
+    if (item.variable->constraint) updates.back() = Constrain(*item.variable, updates.back());
     if (Node* node = updates.back().node()) {
       node->SetExtraAttr("_class", std::vector<std::string>{absl::StrCat("loc:@", item.variable->name())});
     }

@@ -7,6 +7,8 @@
 //   Operation step = optimizer.ApplyGradients(gradients);
 //
 // Built inside ControlDependencies(g, g.collection(kUpdateOps)), the step runs the updates of batch normalization too.
+// A variable with a constraint gets constraint(value) after its update, within the same step.
+//
 // An optimizer's own variables (slots, named w/Momentum, w/Adam, w/Adam_1, beta1_power, ...) are part of the
 // collection "variables", so initializers and savers made afterwards cover them. Variables may be references or
 // resources. An optimizer belongs to one graph, which must outlive it; errors stick to the graph.
