@@ -7,7 +7,11 @@
 namespace staticflow::layers {
 
 LayerScope::LayerScope(Graph& g, const LayerScopeOptions& options)
-    : graph_(g), kind_(options.kind), where_(options.where), outer_line_(g.line_override()) {
+    : graph_(g),
+      kind_(options.kind),
+      where_(options.where),
+      first_node_(g.num_nodes()),
+      outer_line_(g.line_override()) {
   if (!outer_line_.has_value()) graph_.set_line_override(LineOf(where_));
   scope_.emplace(g, options.name, VariableScopeOptions{.reuse = options.reuse, .default_name = options.default_name});
   if (options.reuse == Reuse::kReuse && options.name.empty()) Fail("reuse needs the name of the layer to share");
@@ -15,6 +19,7 @@ LayerScope::LayerScope(Graph& g, const LayerScopeOptions& options)
 
 LayerScope::~LayerScope() {
   scope_.reset();
+  if (graph_.num_nodes() > first_node_) graph_.nodes().back()->SetExtraAttr("_layer", kind_);
   graph_.set_line_override(outer_line_);
 }
 

@@ -25,7 +25,8 @@ struct LayerScopeOptions {
   std::source_location where = {};
 };
 
-// While it lives, variables and nodes belong to the layer, and nodes answer for the line of the layer's caller.
+// While it lives, variables and nodes belong to the layer, and nodes answer for the line of the layer's caller. The
+// last node gets the attribute `_layer`, the kind, which a summary of the model shows.
 class LayerScope {
  public:
   LayerScope(Graph& g, const LayerScopeOptions& options);
@@ -49,6 +50,7 @@ class LayerScope {
   Graph& graph_;
   std::string kind_;
   std::source_location where_;
+  const int first_node_;
   std::optional<SourceLine> outer_line_;
   std::optional<VariableScope> scope_;
 };
