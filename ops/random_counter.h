@@ -5,12 +5,15 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "graph/graph.h"
 #include "graph/op.h"
 #include "graph/shape_inference.h"
 #include "ops/philox.h"
 #include "runtime/kernel.h"
+#include "runtime/resource_store.h"
 
 namespace staticflow {
 
@@ -30,14 +33,31 @@ class RandomCounter : public Resource {
     return reserved;
   }
 
+  Philox::Block position() const {
+    absl::MutexLock lock(&mutex_);
+    return generator_.counter();
+  }
+  void Seek(const Philox::Block& position) {
+    absl::MutexLock lock(&mutex_);
+    generator_ = Philox(position, generator_.key());
+  }
+
  private:
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   Philox generator_ ABSL_GUARDED_BY(mutex_);
 };
 
 // The counter of the node that is set up, in the session's store. Its key are the attributes seed and seed2; where both
 // are 0, which stands for "any", a hash of the node's name.
 absl::StatusOr<RandomCounter*> RandomCounterOf(const KernelSetup& setup);
+
+// How far the random ops of `g` have got in a session whose resources are `store`, by node: what has to be saved beside
+// the variables for a training to go on with the numbers that it would have drawn. Ops that never ran are not there.
+using RandomPositions = absl::btree_map<std::string, Philox::Block>;
+RandomPositions ReadRandomPositions(const Graph& g, ResourceStore& store);
+// Gives random ops the positions of an earlier session, also of ops that have not run yet. No step may be running.
+// InvalidArgument, and nothing is changed, for a node that `g` lacks or that draws no numbers.
+absl::Status WriteRandomPositions(const Graph& g, const RandomPositions& positions, ResourceStore& store);
 
 // The blocks that TensorFlow reserves for `results` numbers, whatever their distribution.
 inline uint64_t BlocksFor(int64_t results) {

@@ -250,6 +250,23 @@ absl::Status Saver::Restore(Session& session, const std::string& prefix) {
   return session.Run({{filename_, Tensor(prefix)}}, std::vector<Output>(), {restore_}).status();
 }
 
+absl::Status Saver::RecoverLastCheckpoints(Session& session, const std::string& directory) {
+  const absl::StatusOr<CheckpointState> state = ReadCheckpointState(EnvOf(session), directory);
+  if (absl::IsNotFound(state.status())) return absl::OkStatus();
+  SF_RETURN_IF_ERROR(state.status());
+  std::vector<Kept> recovered;
+  for (size_t i = 0; i < state->all.size(); ++i) {
+    // Others' paths are not ours to remove.
+    if (DirName(state->all[i]) != "." && DirName(state->all[i]) != directory) continue;
+    const std::string prefix = JoinPath(directory, BaseName(state->all[i]));
+    if (std::any_of(kept_.begin(), kept_.end(), [&](const Kept& k) { return k.prefix == prefix; })) continue;
+    recovered.push_back({.prefix = prefix, .time = i < state->timestamps.size() ? state->timestamps[i] : 0});
+  }
+  last_preserved_ = state->last_preserved_timestamp;
+  kept_.insert(kept_.begin(), recovered.begin(), recovered.end());
+  return absl::OkStatus();
+}
+
 std::vector<std::string> Saver::last_checkpoints() const {
   std::vector<std::string> prefixes;
   for (const Kept& k : kept_) prefixes.push_back(k.prefix);

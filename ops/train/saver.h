@@ -62,6 +62,10 @@ class Saver {
   // every variable that the checkpoint lacks, InvalidArgument every one of another shape or dtype, DataLoss damage.
   absl::Status Restore(Session& session, const std::string& prefix);
 
+  // Takes over checkpoints that an earlier process wrote, as the `checkpoint` file of `directory` lists them: they
+  // count towards max_to_keep, and are removed in their turn. Nothing happens where there is no such file.
+  absl::Status RecoverLastCheckpoints(Session& session, const std::string& directory);
+
   // The prefixes that this saver has written and not removed, oldest first.
   std::vector<std::string> last_checkpoints() const;
   SaverInfo info() const;
