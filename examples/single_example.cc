@@ -28,7 +28,7 @@
 #include "absl/strings/str_split.h"
 #include "examples/support/pictures.h"
 #include "examples/support/program.h"
-#include "examples/support/progress.h"
+#include "ops/train/progress.h"
 #include "staticflow.h"
 
 ABSL_FLAG(std::string, data, "", "A folder with a folder of PPM files for each class; empty: drawn pictures.");
@@ -165,14 +165,14 @@ class Network {
                                .seed = static_cast<uint64_t>(absl::GetFlag(FLAGS_seed)),
                                .epochs = epochs});
     const int64_t in_epoch = (data.size() + batch_size - 1) / batch_size;
-    sf::Progress progress({.label = name_, .total = epochs * in_epoch, .line_every = in_epoch});
+    sf::train::Progress progress({.label = name_, .total = epochs * in_epoch, .line_every = in_epoch});
     std::vector<sf::Tensor> batch;
     for (int64_t i = 1;; ++i) {
       SF_ASSIGN_OR_RETURN(const bool more, batches.Next(&batch));
       if (!more) break;
       SF_ASSIGN_OR_RETURN(const std::vector<sf::Tensor> out, step.Run(batch));
       updates_ = i;
-      progress.Update(i, out[0].scalar<float>(), std::nullopt);
+      progress.Update(i, {{"loss", out[0].scalar<float>()}});
     }
     progress.Finish();
     return absl::OkStatus();

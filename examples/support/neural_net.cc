@@ -5,7 +5,7 @@
 #include <ctime>
 
 #include "absl/strings/str_cat.h"
-#include "examples/support/progress.h"
+#include "ops/train/progress.h"
 #include "proto/event.pb.h"
 #include "runtime/io/crc32c.h"
 
@@ -210,7 +210,7 @@ absl::StatusOr<TrainingReport> NeuralNet::Train(Session& session, const LessonDa
       {.batch_size = options.batch_size, .shuffle = true, .seed = options.seed, .tail = Tail::kAcrossEpochs});
   TrainingReport report;
   const std::clock_t start = std::clock();
-  Progress progress(
+  train::Progress progress(
       {.label = name(), .total = options.batches, .line_every = std::max<int64_t>(1, options.batches / 10)});
   std::vector<Tensor> batch;
   std::optional<double> last_accuracy;
@@ -225,7 +225,9 @@ absl::StatusOr<TrainingReport> NeuralNet::Train(Session& session, const LessonDa
       report.accuracies.emplace_back(i, *last_accuracy);
       SF_RETURN_IF_ERROR(WriteSample(options.events, i, report.last_loss, static_cast<float>(*last_accuracy)));
     }
-    progress.Update(i + 1, report.last_loss, last_accuracy);
+    train::Progress::Values values = {{"loss", report.last_loss}};
+    if (last_accuracy.has_value()) values.emplace_back("accuracy", *last_accuracy);
+    progress.Update(i + 1, values);
     if (options.stop_on_nan && std::isnan(report.last_loss)) break;
   }
   progress.Finish();

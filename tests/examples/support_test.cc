@@ -7,7 +7,7 @@
 #include <string>
 
 #include "examples/support/program.h"
-#include "examples/support/progress.h"
+#include "ops/train/progress.h"
 
 namespace staticflow {
 namespace {
@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 // What a training of 4 batches, one a second, shows.
-std::string Shown(ProgressOptions options) {
+std::string Shown(train::ProgressOptions options) {
   char* text = nullptr;
   size_t size = 0;
   options.out = open_memstream(&text, &size);
@@ -24,10 +24,12 @@ std::string Shown(ProgressOptions options) {
   options.clock = [&now] { return now; };
   options.label = "net";
   options.total = 4;
-  Progress progress(options);
+  train::Progress progress(options);
   for (int i = 1; i <= 4; ++i) {
     now += 1;
-    progress.Update(i, i == 4 ? -std::nan("") : 0.5, i == 1 ? std::nullopt : std::optional<double>(0.25));
+    train::Progress::Values values = {{"loss", i == 4 ? -std::nan("") : 0.5}};
+    if (i > 1) values.emplace_back("accuracy", 0.25);
+    progress.Update(i, values);
   }
   progress.Finish();
   EXPECT_EQ(progress.rate(), 1);

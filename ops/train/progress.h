@@ -1,9 +1,9 @@
 // Progress: how far a training is, how fast, and how well it does.
 //
-//   Progress progress({.label = "With Batch Norm", .total = 2000});
+//   train::Progress progress({.label = "With Batch Norm", .total = 2000});
 //   for (int64_t i = 0; i < 2000; ++i) {
 //     ...
-//     progress.Update(i + 1, loss, accuracy);
+//     progress.Update(i + 1, {{"loss", loss}, {"accuracy", accuracy}});
 //   }
 //   progress.Finish();
 //
@@ -12,8 +12,8 @@
 // Elsewhere there is one plain line after every `line_every` batches and after the last one.
 //
 // Not thread-safe.
-#ifndef STATICFLOW_EXAMPLES_SUPPORT_PROGRESS_H_
-#define STATICFLOW_EXAMPLES_SUPPORT_PROGRESS_H_
+#ifndef STATICFLOW_OPS_TRAIN_PROGRESS_H_
+#define STATICFLOW_OPS_TRAIN_PROGRESS_H_
 
 #include <cstdint>
 #include <cstdio>
@@ -21,12 +21,15 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
-namespace staticflow {
+namespace staticflow::train {
 
 struct ProgressOptions {
   std::string label = "";
   int64_t total = 0;
+  int64_t done = 0;  // before the first Update, of a training that goes on
   int64_t line_every = 500;
   std::FILE* out = stdout;
   std::optional<bool> terminal = std::nullopt;  // nullopt: whether `out` is one
@@ -35,17 +38,19 @@ struct ProgressOptions {
 
 class Progress {
  public:
+  using Values = std::vector<std::pair<std::string, double>>;
+
   explicit Progress(ProgressOptions options);
 
-  // After `done` of `total` batches; an accuracy that is not known yet is left out.
-  void Update(int64_t done, double loss, std::optional<double> accuracy);
+  // After `done` of `total` batches, with numbers to show; plain lines show the first (the loss) with all its digits.
+  void Update(int64_t done, const Values& values);
   // Leaves the terminal's cursor on a new line.
   void Finish();
   // Batches per second since the beginning; 0 before the first.
   double rate() const;
 
  private:
-  std::string Line(double loss, std::optional<double> accuracy, bool bar) const;
+  std::string Line(const Values& values, bool bar) const;
 
   ProgressOptions options_;
   bool terminal_;
@@ -56,6 +61,6 @@ class Progress {
   size_t width_ = 0;  // of the line on the terminal
 };
 
-}  // namespace staticflow
+}  // namespace staticflow::train
 
-#endif  // STATICFLOW_EXAMPLES_SUPPORT_PROGRESS_H_
+#endif  // STATICFLOW_OPS_TRAIN_PROGRESS_H_

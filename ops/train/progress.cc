@@ -1,4 +1,4 @@
-#include "examples/support/progress.h"
+#include "ops/train/progress.h"
 
 #include <unistd.h>
 
@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
-namespace staticflow {
+namespace staticflow::train {
 namespace {
 
 constexpr double kRedrawSeconds = 0.1;
@@ -34,14 +34,15 @@ Progress::Progress(ProgressOptions options) : options_(std::move(options)) {
   if (!options_.clock) options_.clock = SteadySeconds;
   terminal_ = options_.terminal.value_or(isatty(fileno(options_.out)) != 0);
   start_ = options_.clock();
+  done_ = last_line_ = options_.done;
 }
 
 double Progress::rate() const {
   const double seconds = options_.clock() - start_;
-  return seconds > 0 ? static_cast<double>(done_) / seconds : 0;
+  return seconds > 0 ? static_cast<double>(done_ - options_.done) / seconds : 0;
 }
 
-std::string Progress::Line(double loss, std::optional<double> accuracy, bool bar) const {
+std::string Progress::Line(const Values& values, bool bar) const {
   std::string line = options_.label;
   if (bar) {
     const double part = options_.total > 0 ? static_cast<double>(done_) / static_cast<double>(options_.total) : 1;
@@ -56,27 +57,30 @@ std::string Progress::Line(double loss, std::optional<double> accuracy, bool bar
   if (done_ < options_.total && speed > 0) {
     absl::StrAppend(&line, "  ETA ", Clock(static_cast<double>(options_.total - done_) / speed));
   }
-  // A NaN has a sign, which says nothing.
-  if (std::isnan(loss)) loss = std::numeric_limits<double>::quiet_NaN();
-  absl::StrAppendFormat(&line, bar ? "  loss %.4f" : "  loss %.9g", loss);
-  if (accuracy.has_value()) absl::StrAppendFormat(&line, "  accuracy %.4f", *accuracy);
+  for (size_t i = 0; i < values.size(); ++i) {
+    auto [name, value] = values[i];
+    // A NaN has a sign, which says nothing.
+    if (std::isnan(value)) value = std::numeric_limits<double>::quiet_NaN();
+    const bool exact = !bar && i == 0;
+    absl::StrAppend(&line, "  ", name, " ", exact ? absl::StrFormat("%.9g", value) : absl::StrFormat("%.4f", value));
+  }
   return line;
 }
 
-void Progress::Update(int64_t done, double loss, std::optional<double> accuracy) {
+void Progress::Update(int64_t done, const Values& values) {
   done_ = done;
   const bool last = done >= options_.total;
   if (!terminal_) {
     if (!last && done - last_line_ < options_.line_every) return;
     last_line_ = done;
-    absl::FPrintF(options_.out, "%s\n", Line(loss, accuracy, /*bar=*/false));
+    absl::FPrintF(options_.out, "%s\n", Line(values, /*bar=*/false));
     std::fflush(options_.out);
     return;
   }
   const double now = options_.clock();
   if (!last && now - last_drawn_ < kRedrawSeconds) return;
   last_drawn_ = now;
-  const std::string line = Line(loss, accuracy, /*bar=*/true);
+  const std::string line = Line(values, /*bar=*/true);
   absl::FPrintF(options_.out, "\r%s%s", line, std::string(width_ > line.size() ? width_ - line.size() : 0, ' '));
   std::fflush(options_.out);
   width_ = line.size();
@@ -87,4 +91,4 @@ void Progress::Finish() {
   width_ = 0;
 }
 
-}  // namespace staticflow
+}  // namespace staticflow::train

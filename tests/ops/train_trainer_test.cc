@@ -1,0 +1,632 @@
+// Trainer: fit, evaluate, predict; going on after a kill; the callbacks; what goes wrong without ending a training.
+#include <gmock/gmock.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdlib>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "ops/layers/layers.h"
+#include "ops/regularizers.h"
+#include "ops/train/adam.h"
+#include "ops/train/callbacks.h"
+#include "ops/train/gradient_descent.h"
+#include "ops/train/losses.h"
+#include "ops/train/tensor_board.h"
+#include "ops/train/trainer.h"
+#include "ops/train/training_backup.h"
+#include "proto/event.pb.h"
+#include "runtime/io/fault_env.h"
+#include "runtime/resource_store.h"
+#include "staticflow.h"
+#include "tests/op_test.h"
+
+namespace staticflow {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using train::Callback;
+using train::FitState;
+using train::History;
+using train::Logs;
+
+constexpr int kRows = 50;
+
+// Points in four dimensions of three classes, with noise.
+DataSet Points(int rows = kRows, uint32_t state = 7) {
+  std::vector<float> x, y;
+  for (int i = 0; i < rows; ++i) {
+    const int label = i % 3;
+    for (int j = 0; j < 4; ++j) {
+      state = state * 1664525u + 1013904223u;
+      x.push_back(static_cast<float>(state >> 16) / 65536 + (j == label ? 1.0f : 0.0f));
+    }
+    for (int j = 0; j < 3; ++j) y.push_back(j == label ? 1.0f : 0.0f);
+  }
+  return *DataSet::Create({Tensor::Of<float>({rows, 4}, x), Tensor::Of<float>({rows, 3}, y)});
+}
+
+// A network with everything that has state: batch normalization, dropout, Adam, a learning rate, metrics.
+struct Net {
+  explicit Net(SessionOptions options = {.threads = 1}) {
+    x = Placeholder(g, {.shape = {-1, 4}, .name = "x"});
+    y = Placeholder(g, {.shape = {-1, 3}, .name = "y"});
+    training = Placeholder(g, {.dtype = DT_BOOL, .shape = {}, .name = "training"});
+    Output h = layers::Dense(g, x, {.units = 8, .kernel_regularizer = regularizers::L2(1e-3)});
+    h = Relu(layers::BatchNormalization(g, h, {.momentum = 0.9, .training = training}));
+    h = layers::Dropout(g, h, {.rate = 0.25, .training = training});
+    logits = layers::Dense(g, h, {.units = 3});
+    losses::SoftmaxCrossEntropy(y, logits);
+    loss = losses::GetTotalLoss(g);
+    rate = NewVariable(g, Tensor(0.01f), {.name = "rate", .trainable = false});
+    accuracy = metrics::CategoricalAccuracy(y, logits);
+    const ControlDependencies after(g, g.collection(kUpdateOps));
+    step = train::Adam(g, {.learning_rate = rate.ref()}).Minimize(loss);
+    options.warn = [this](absl::string_view text) { warnings.emplace_back(text); };
+    session = std::make_unique<Session>(g, options);
+  }
+
+  train::TrainerOptions Options() {
+    return {.inputs = {x, y},
+            .training = training,
+            .loss = loss,
+            .train_op = step,
+            .metrics = {{"accuracy", accuracy}},
+            .predictions = Softmax(logits)};
+  }
+
+  // Every variable's bytes, by name; the trainer's own is text about files.
+  std::vector<std::pair<std::string, Tensor>> Values() {
+    std::vector<std::pair<std::string, Tensor>> values;
+    for (const std::string& name : session->resources().InitializedVariables()) {
+      if (absl::StrContains(name, "trainer/")) continue;
+      values.emplace_back(name, *session->resources().FindVariable(name)->value.Clone());
+    }
+    return values;
+  }
+
+  Graph g;
+  Output x, y, training, logits, loss;
+  Variable rate;
+  metrics::Metric accuracy;
+  Operation step;
+  std::vector<std::string> warnings;
+  std::unique_ptr<Session> session;
+};
+
+void ExpectSameBits(Net& a, Net& b) {
+  const auto want = a.Values(), got = b.Values();
+  ASSERT_EQ(want.size(), got.size());
+  EXPECT_GT(want.size(), 15u);
+  for (size_t i = 0; i < want.size(); ++i) {
+    EXPECT_EQ(want[i].first, got[i].first);
+    EXPECT_TRUE(BitwiseEqual(want[i].second, got[i].second))
+        << want[i].first << " " << want[i].second.ToString() << " " << got[i].second.ToString();
+  }
+}
+
+// Ends the training, or the process, after a step.
+class StopAt : public Callback {
+ public:
+  explicit StopAt(int64_t step, bool kill = false) : step_(step), kill_(kill) {}
+  std::string name() const override { return "StopAt"; }
+  absl::Status OnStepEnd(FitState& fit) override {
+    if (fit.step != step_) return absl::OkStatus();
+    if (kill_) raise(SIGKILL);
+    fit.stop_reason = "enough";
+    return absl::OkStatus();
+  }
+
+ private:
+  const int64_t step_;
+  const bool kill_;
+};
+
+// What the resuming tests train: every kind of state takes part.
+struct Training {
+  Training(Net& net, const std::string& dir)
+      : trainer(net.g, *net.session, net.Options()),
+        best(net.g, {.path = dir + "/best/model_{epoch}", .monitor = "val_loss"}),
+        schedule(net.g, net.rate, [](int64_t epoch, double rate) { return epoch == 0 ? rate : rate * 0.9; }),
+        plateau(net.g, net.rate, {.monitor = "val_loss", .patience = 2}) {}
+
+  absl::StatusOr<History> Fit(const std::string& backup_dir, std::vector<Callback*> more = {}, Tail tail = Tail::kKeep,
+                              int64_t epochs = 4) {
+    std::vector<Callback*> callbacks = {&best, &schedule, &plateau};
+    callbacks.insert(callbacks.end(), more.begin(), more.end());
+    return trainer.Fit(Points(), {.epochs = epochs,
+                                  .batch_size = 8,
+                                  .seed = 3,
+                                  .tail = tail,
+                                  .validation = Points(20, 99),
+                                  .callbacks = callbacks,
+                                  .backup_dir = backup_dir,
+                                  .backup_every = 2});
+  }
+
+  train::Trainer trainer;
+  train::SaveBest best;
+  train::LearningRateSchedule schedule;
+  train::ReduceLearningRateOnPlateau plateau;
+};
+
+std::string Dir(const std::string& name) { return absl::StrCat(testing::TempDir(), "/trainer_", name); }
+
+// ---- Fit, Evaluate, Predict ----
+
+TEST(Trainer, FitsEvaluatesAndPredicts) {
+  Net net;
+  train::Trainer trainer(net.g, *net.session, net.Options());
+  ASSERT_TRUE(net.session->Initialize().ok());
+  const absl::StatusOr<History> history =
+      trainer.Fit(Points(), {.epochs = 30, .batch_size = 8, .seed = 1, .validation = Points(20, 99)});
+  ASSERT_TRUE(history.ok()) << history.status();
+  EXPECT_EQ(history->steps, 30 * 7);
+  EXPECT_EQ(history->stop_reason, "");
+  EXPECT_EQ(history->num_failures, 0);
+  ASSERT_EQ(history->epochs.size(), 30u);
+  std::vector<std::string> names;
+  for (const auto& [name, value] : history->epochs[0]) names.push_back(name);
+  EXPECT_THAT(names, ElementsAre("loss", "accuracy", "val_loss", "val_accuracy"));
+  EXPECT_LT(history->Values("loss").back(), 0.8 * history->Values("loss").front());
+  EXPECT_GT(history->Values("val_accuracy").back(), 0.7);
+
+  // Evaluated in batches of 6, the numbers are those of all rows at once, and no variable but the metric's changes.
+  const DataSet test = Points(20, 5);
+  const std::vector<Tensor> all = *test.AllRows();
+  const Session::Feeds feeds = {{net.x, all[0]}, {net.y, all[1]}, {net.training, false}};
+  const double loss = net.session->Run(feeds, net.loss)->scalar<float>();
+  const Tensor moving =
+      *net.session->Run({}, net.g.FindVariable(net.g.FindNode("batch_normalization/moving_mean"))->snapshot);
+  const absl::StatusOr<Logs> logs = trainer.Evaluate(test, {.batch_size = 6});
+  ASSERT_TRUE(logs.ok()) << logs.status();
+  EXPECT_NEAR(*train::FindLog(*logs, "loss"), loss, 1e-5);
+  const absl::StatusOr<Tensor> predictions = trainer.Predict(test, {.batch_size = 6});
+  ASSERT_TRUE(predictions.ok()) << predictions.status();
+  EXPECT_TRUE(TensorsNear(*predictions, *net.session->Run(feeds, Softmax(net.logits)), 1e-6));
+  int correct = 0;
+  for (int i = 0; i < 20; ++i) {
+    const float* row = predictions->data<float>() + 3 * i;
+    correct += std::max_element(row, row + 3) - row == i % 3;
+  }
+  EXPECT_NEAR(*train::FindLog(*logs, "accuracy"), correct / 20.0, 1e-6);
+  EXPECT_TRUE(BitwiseEqual(
+      moving, *net.session->Run({}, net.g.FindVariable(net.g.FindNode("batch_normalization/moving_mean"))->snapshot)));
+
+  // Labels are no part of a prediction.
+  const absl::StatusOr<Tensor> alone = trainer.Predict(*DataSet::Create({all[0]}));
+  ASSERT_TRUE(alone.ok()) << alone.status();
+  EXPECT_TRUE(TensorsNear(*alone, *predictions, 1e-6));
+}
+
+TEST(Trainer, CountsTheStepsOfEveryKindOfEpoch) {
+  for (const auto& [tail, steps] :
+       {std::pair(Tail::kKeep, std::vector<int64_t>{7, 7, 7}), std::pair(Tail::kDrop, std::vector<int64_t>{6, 6, 6}),
+        std::pair(Tail::kAcrossEpochs, std::vector<int64_t>{7, 6, 6})}) {
+    class Counter : public Callback {
+     public:
+      std::string name() const override { return "Counter"; }
+      absl::Status OnEpochEnd(FitState& fit) override {
+        steps.push_back(fit.step_in_epoch);
+        EXPECT_EQ(fit.step_in_epoch, fit.steps_per_epoch);
+        return absl::OkStatus();
+      }
+      std::vector<int64_t> steps;
+    } counter;
+    Net net;
+    train::Trainer trainer(net.g, *net.session, net.Options());
+    ASSERT_TRUE(net.session->Initialize().ok());
+    ASSERT_TRUE(trainer.Fit(Points(), {.epochs = 3, .batch_size = 8, .tail = tail, .callbacks = {&counter}}).ok());
+    EXPECT_EQ(counter.steps, steps);
+  }
+}
+
+// ---- Going on ----
+
+// The same training without a break.
+History Uninterrupted(Net& net, Tail tail = Tail::kKeep) {
+  Training training(net, "whole");
+  EXPECT_TRUE(net.session->Initialize().ok());
+  const absl::StatusOr<History> history = training.Fit("", {}, tail);
+  EXPECT_TRUE(history.ok()) << history.status();
+  return *history;
+}
+
+void ExpectGoesOn(Env* env, Net& whole, const History& want, const std::string& dir, Tail tail, int64_t resumed_from) {
+  Net net({.threads = 1, .env = env});
+  Training training(net, dir);
+  ASSERT_TRUE(net.session->Initialize().ok());
+  const absl::StatusOr<History> history = training.Fit(dir, {}, tail);
+  ASSERT_TRUE(history.ok()) << history.status();
+  EXPECT_EQ(history->resumed_from, resumed_from);
+  EXPECT_EQ(history->epochs, want.epochs);
+  EXPECT_EQ(history->steps, want.steps);
+  EXPECT_THAT(history->failures, ElementsAre());
+  ExpectSameBits(whole, net);
+}
+
+TEST(TrainerResume, GoesOnAtTheStepOfTheLastBackupBitForBit) {
+  for (const Tail tail : {Tail::kKeep, Tail::kDrop, Tail::kAcrossEpochs}) {
+    FaultEnv memory;
+    Net whole({.threads = 1, .env = &memory});
+    const History want = Uninterrupted(whole, tail);
+    const int64_t per_epoch = tail == Tail::kDrop ? 6 : 7;
+    // Inside the first epoch, right after its end, inside a later one; backups come after every second step.
+    for (const auto& [stop, backup] : {std::pair<int64_t, int64_t>(3, 2), {per_epoch + 1, per_epoch}, {17, -1}}) {
+      FaultEnv env;
+      int64_t last = backup;
+      {
+        Net net({.threads = 1, .env = &env});
+        Training training(net, "dir");
+        StopAt stopper(stop);
+        ASSERT_TRUE(net.session->Initialize().ok());
+        const absl::StatusOr<History> history = training.Fit("dir", {&stopper}, tail);
+        ASSERT_TRUE(history.ok()) << history.status();
+        EXPECT_EQ(history->stop_reason, "enough");
+        EXPECT_EQ(history->steps, stop);
+        const std::string newest = *LatestCheckpoint(&env, "dir");
+        if (last < 0) last = std::atoi(newest.c_str() + std::string("dir/backup-").size());
+        EXPECT_EQ(newest, absl::StrCat("dir/backup-", last));
+        EXPECT_LT(last, stop);
+      }
+      ExpectGoesOn(&env, whole, want, "dir", tail, last);
+      // A training that is done stays as it is.
+      ExpectGoesOn(&env, whole, want, "dir", tail, want.steps);
+      // Two backups are kept, also over several processes.
+      int kept = 0;
+      for (const std::string& file : env.Files())
+        kept += absl::StrContains(file, "backup-") && absl::EndsWith(file, ".index");
+      EXPECT_EQ(kept, 2);
+    }
+  }
+}
+
+// The first half of the next test, in a process of its own, which ends in the middle of the 17th step's callbacks.
+TEST(TrainerResume, DISABLED_IsKilled) {
+  const std::string dir = std::getenv("TRAINER_TEST_DIR");
+  Net net({.threads = 2});
+  Training training(net, dir);
+  StopAt killer(17, /*kill=*/true);
+  ASSERT_TRUE(net.session->Initialize().ok());
+  training.Fit(dir, {&killer}).IgnoreError();
+}
+
+TEST(TrainerResume, GoesOnAfterKillBitForBit) {
+  const std::string dir = Dir("killed");
+  ASSERT_EQ(std::system(absl::StrCat("rm -rf '", dir, "'").c_str()), 0);
+  const int status = std::system(absl::StrCat("TRAINER_TEST_DIR='", dir, "' /proc/", getpid(),
+                                              "/exe --gtest_filter=TrainerResume.DISABLED_IsKilled "
+                                              "--gtest_also_run_disabled_tests > /dev/null 2>&1")
+                                     .c_str());
+  ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGKILL) << status;
+  FaultEnv memory;
+  Net whole({.threads = 1, .env = &memory});
+  const History want = Uninterrupted(whole);
+  ExpectGoesOn(PosixEnv(), whole, want, dir, Tail::kKeep, 16);
+}
+
+TEST(TrainerResume, RefusesTheBackupOfAnotherTrainingAndDamagedOnes) {
+  const std::string dir = Dir("other");
+  ASSERT_EQ(std::system(absl::StrCat("rm -rf '", dir, "'").c_str()), 0);
+  Net net;
+  train::Trainer trainer(net.g, *net.session, net.Options());
+  ASSERT_TRUE(net.session->Initialize().ok());
+  ASSERT_TRUE(trainer.Fit(Points(), {.batch_size = 8, .backup_dir = dir}).ok());
+  ASSERT_TRUE(net.session->Run({}, std::vector<Output>(), {Assign(net.rate.ref(), 0.5)}).ok());
+  const Tensor before = *net.session->Run({}, net.rate.snapshot);  // which a refused backup leaves alone
+  const absl::Status other = trainer.Fit(Points(), {.epochs = 2, .batch_size = 9, .backup_dir = dir}).status();
+  EXPECT_EQ(other.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(other.message(), AllOf(HasSubstr(dir), HasSubstr("batches of 8"), HasSubstr("batches of 9")));
+  EXPECT_TRUE(BitwiseEqual(before, *net.session->Run({}, net.rate.snapshot)));
+  // More epochs of the same training are more of it.
+  const absl::StatusOr<History> more = trainer.Fit(Points(), {.epochs = 2, .batch_size = 8, .backup_dir = dir});
+  ASSERT_TRUE(more.ok()) << more.status();
+  EXPECT_EQ(more->epochs.size(), 2u);
+  EXPECT_EQ(more->resumed_from, 7);
+
+  const std::vector<std::string> names = *PosixEnv()->ListDir(dir);
+  for (const std::string& name : names) {
+    if (!absl::EndsWith(name, ".index")) continue;
+    ASSERT_TRUE(WriteWholeFile(PosixEnv(), dir + "/" + name, "nonsense").ok());
+  }
+  const absl::Status damaged = trainer.Fit(Points(), {.epochs = 2, .batch_size = 8, .backup_dir = dir}).status();
+  EXPECT_EQ(damaged.code(), absl::StatusCode::kDataLoss) << damaged;
+}
+
+TEST(TrainerResume, AFailedBackupDoesNotEndTheTraining) {
+  FaultEnv env;
+  Net net({.threads = 1, .env = &env});
+  train::Trainer trainer(net.g, *net.session, net.Options());
+  ASSERT_TRUE(net.session->Initialize().ok());
+  // From the tenth step on the disk is full.
+  class Filler : public Callback {
+   public:
+    explicit Filler(FaultEnv* env) : env_(env) {}
+    std::string name() const override { return "Filler"; }
+    absl::Status OnStepEnd(FitState& fit) override {
+      if (fit.step == 10) env_->FailCall({.call = env_->calls(), .error = ENOSPC, .forever = true});
+      return absl::OkStatus();
+    }
+
+   private:
+    FaultEnv* env_;
+  } filler(&env);
+  const absl::StatusOr<History> history = trainer.Fit(
+      Points(), {.epochs = 20, .batch_size = 8, .callbacks = {&filler}, .backup_dir = "dir", .backup_every = 1});
+  ASSERT_TRUE(history.ok()) << history.status();
+  EXPECT_EQ(history->steps, 140);
+  // With every attempt the next one waits twice as long: few of the 131.
+  EXPECT_GE(history->num_failures, 4);
+  EXPECT_LE(history->num_failures, 12);
+  EXPECT_EQ(history->failures[0].code(), absl::StatusCode::kResourceExhausted) << history->failures[0];
+  EXPECT_THAT(net.warnings[0], HasSubstr("training goes on, but the backup, step "));
+}
+
+// ---- Wrong input ----
+
+TEST(Trainer, SaysWhatIsWrong) {
+  Net net;
+  train::Trainer trainer(net.g, *net.session, net.Options());
+  const auto fit = [&](const DataSet& data, train::FitOptions options = {}) {
+    return std::string(trainer.Fit(data, options).status().message());
+  };
+  EXPECT_THAT(fit(Points()), AllOf(HasSubstr("Fit, epoch 1, step 1: "), HasSubstr("not initialized")));
+  ASSERT_TRUE(net.session->Initialize().ok());
+  const DataSet data = Points();
+  EXPECT_THAT(fit(data.Split(0).first), HasSubstr("Fit: the data set is empty"));
+  EXPECT_THAT(fit(data, {.batch_size = 0}), HasSubstr("batch_size is 0"));
+  EXPECT_THAT(fit(data, {.batch_size = 60, .tail = Tail::kDrop}), HasSubstr("50 rows gives no batch of 60"));
+  EXPECT_THAT(fit(data, {.validation = data.Split(0).first}), HasSubstr("validation: the data set is empty"));
+  const std::vector<Tensor> rows = *data.AllRows();
+  EXPECT_THAT(fit(*DataSet::Create({rows[0]})), HasSubstr("has 1 components, expected one for each of 2 inputs"));
+  const std::string shape = fit(*DataSet::Create({rows[1], rows[1]}));
+  EXPECT_THAT(shape, AllOf(HasSubstr("Fit, epoch 1, step 1: "), HasSubstr("x"), HasSubstr("[?,4]")));
+  EXPECT_THAT(std::string(trainer.Predict(data.Split(0).first).status().message()), HasSubstr("is empty"));
+
+  train::Trainer bare(net.g, *net.session, {.inputs = {net.x}});
+  EXPECT_THAT(std::string(bare.Fit(*DataSet::Create({rows[0]})).status().message()),
+              HasSubstr("needs a loss and a train_op"));
+  EXPECT_THAT(std::string(bare.Predict(data).status().message()), HasSubstr("has no predictions"));
+  EXPECT_TRUE(net.g.status().ok()) << net.g.status();
+}
+
+// ---- Callbacks ----
+
+TEST(Callbacks, UnwritableFoldersDoNotEndTheTraining) {
+  Net net;
+  train::TensorBoard board(net.g, {.dir = "/proc/no/logs", .histogram_freq = 1});
+  train::CsvLog csv("/proc/no/history.csv");
+  train::SaveBest best(net.g, {.path = "/proc/no/model_{epoch}", .monitor = "loss"});
+  train::EarlyStopping wrong({.monitor = "val_loss"});
+  train::Trainer trainer(net.g, *net.session, net.Options());
+  ASSERT_TRUE(net.session->Initialize().ok());
+  const absl::StatusOr<History> history =
+      trainer.Fit(Points(), {.epochs = 3, .batch_size = 8, .callbacks = {&board, &csv, &best, &wrong}});
+  ASSERT_TRUE(history.ok()) << history.status();
+  EXPECT_EQ(history->epochs.size(), 3u);
+  EXPECT_EQ(history->num_failures, 1 + 3 * 4);  // once more when the training begins
+  EXPECT_EQ(history->failures.size(), 13u);
+  std::string all;
+  for (const absl::Status& failure : history->failures) absl::StrAppend(&all, failure.message(), "\n");
+  EXPECT_THAT(all,
+              AllOf(HasSubstr("TensorBoard, step 0: "), HasSubstr("CsvLog, step 7: "), HasSubstr("SaveBest, step 14: "),
+                    HasSubstr("EarlyStopping, step 7: there is no 'val_loss' "
+                              "among the logs loss, accuracy")));
+  EXPECT_EQ(net.warnings.size(), 13u);
+}
+
+// Gives the logs of each epoch a value of its own.
+class Script : public Callback {
+ public:
+  explicit Script(std::vector<double> values) : values_(std::move(values)) {}
+  std::string name() const override { return "Script"; }
+  absl::Status OnEpochEnd(FitState& fit) override {
+    fit.logs = {{"val_loss", values_[static_cast<size_t>(fit.epoch)]}, {"val_accuracy", 0.5 + 0.1 * double(fit.epoch)}};
+    return absl::OkStatus();
+  }
+
+ private:
+  std::vector<double> values_;
+};
+
+TEST(Callbacks, SaveBestSaysWhatItDoesAndKeepsTheBest) {
+  FaultEnv env;
+  Net net({.threads = 1, .env = &env});
+  char* text = nullptr;
+  size_t size = 0;
+  std::FILE* out = open_memstream(&text, &size);
+  train::SaveBest best(net.g, {.path = "saved/model_{epoch}-{val_loss:.3f}", .out = out});
+  train::Trainer trainer(net.g, *net.session, net.Options());
+  ASSERT_TRUE(net.session->Initialize().ok());
+  Script script({0.21771, 0.16106, 0.2, std::nan("")});
+  const absl::StatusOr<History> history =
+      trainer.Fit(Points(), {.epochs = 4, .batch_size = 8, .callbacks = {&script, &best}});
+  ASSERT_TRUE(history.ok()) << history.status();
+  std::fclose(out);
+  EXPECT_EQ(std::string(text, size),
+            "Epoch 00001: val_loss improved from inf to 0.21771, saving model to saved/model_1-0.218\n"
+            "Epoch 00002: val_loss improved from 0.21771 to 0.16106, saving model to saved/model_2-0.161\n"
+            "Epoch 00003: val_loss did not improve from 0.16106\n"
+            "Epoch 00004: val_loss did not improve from 0.16106\n");
+  std::free(text);
+  EXPECT_EQ(best.best_path(), "saved/model_2-0.161");
+  EXPECT_TRUE(*env.FileExists("saved/model_1-0.218.index"));
+  EXPECT_TRUE(*env.FileExists("saved/model_2-0.161.meta"));
+  EXPECT_TRUE(best.saver().Restore(*net.session, best.best_path()).ok());
+}
+
+TEST(Callbacks, PathsAreFormatted) {
+  const Logs logs = {{"val_loss", 0.123456}, {"acc", 12}};
+  for (const auto& [path, want] : {std::pair("a/b", "a/b"), std::pair("m_{epoch}-{val_loss:.3f}", "m_7-0.123"),
+                                   std::pair("{epoch:03d}{acc}", "00712"), std::pair("{acc:8.1f}", "    12.0")}) {
+    EXPECT_EQ(*train::FormatPath(path, 7, logs), want);
+  }
+  for (const char* path : {"{epoch", "{loss}", "{epoch:s}", "{val_loss:d}", "{val_loss:*f}", "{val_loss:%n}", "{}"}) {
+    EXPECT_FALSE(train::FormatPath(path, 7, logs).ok()) << path;
+  }
+}
+
+TEST(Callbacks, EndTrainingsInTime) {
+  struct Row {
+    train::EarlyStoppingOptions options;
+    std::vector<double> values;
+    size_t epochs;
+  };
+  for (const Row& row : std::vector<Row>{{{.patience = 2}, {3, 2, 2.5, 2.2, 1, 0}, 4},
+                                         {{.patience = 0}, {3, 2, 2.5, 1, 1, 0}, 3},
+                                         {{.min_delta = 0.5, .patience = 2}, {3, 2.8, 2.6, 1, 0, 0}, 3},
+                                         {{.patience = 2, .baseline = 1}, {3, 2, 0, 0, 0, 0}, 2},
+                                         {{.monitor = "val_accuracy", .patience = 1}, {3, 3, 3, 3, 3, 3}, 6},
+                                         {{.mode = train::Mode::kMax, .patience = 1}, {1, 2, 3, 4, 3, 9}, 5}}) {
+    Net net;
+    Script script(row.values);
+    train::EarlyStopping stopping(row.options);
+    train::Trainer trainer(net.g, *net.session, net.Options());
+    ASSERT_TRUE(net.session->Initialize().ok());
+    const absl::StatusOr<History> history =
+        trainer.Fit(Points(), {.epochs = 6, .batch_size = 25, .callbacks = {&script, &stopping}});
+    ASSERT_TRUE(history.ok()) << history.status();
+    EXPECT_EQ(history->epochs.size(), row.epochs) << row.options.monitor;
+    EXPECT_EQ(history->stop_reason.empty(), row.epochs == 6);
+  }
+}
+
+TEST(Callbacks, ANanEndsTheTrainingAtItsStep) {
+  Net net;
+  std::vector<Tensor> rows = *Points().AllRows();
+  rows[0].data<float>()[4 * 20] = NAN;  // row 20 is in the third batch
+  train::TerminateOnNan stop;
+  train::Trainer trainer(net.g, *net.session, net.Options());
+  ASSERT_TRUE(net.session->Initialize().ok());
+  const absl::StatusOr<History> history =
+      trainer.Fit(*DataSet::Create(rows), {.epochs = 2, .batch_size = 8, .shuffle = false, .callbacks = {&stop}});
+  ASSERT_TRUE(history.ok()) << history.status();
+  EXPECT_EQ(history->steps, 3);
+  EXPECT_THAT(history->stop_reason, HasSubstr("the loss is "));
+  EXPECT_EQ(history->epochs.size(), 0u);
+}
+
+TEST(Callbacks, LearningRates) {
+  Net net;
+  train::LearningRateSchedule schedule(net.g, net.rate,
+                                       [](int64_t epoch, double rate) { return epoch == 0 ? 0.5 : rate / 2; });
+  train::ReduceLearningRateOnPlateau plateau(net.g, net.rate, {.factor = 0.1, .patience = 1, .min_rate = 0.011});
+  Script script({1, 1, 1, 1});
+  class Rates : public Callback {
+   public:
+    explicit Rates(Output rate) : rate_(rate) {}
+    std::string name() const override { return "Rates"; }
+    absl::Status OnEpochEnd(FitState& fit) override {
+      rates.push_back(fit.session.Run({}, rate_)->scalar<float>());
+      return absl::OkStatus();
+    }
+    std::vector<float> rates;
+
+   private:
+    Output rate_;
+  } before(net.rate.snapshot), after(net.rate.snapshot);
+  train::Trainer trainer(net.g, *net.session, net.Options());
+  ASSERT_TRUE(net.session->Initialize().ok());
+  const absl::StatusOr<History> history = trainer.Fit(
+      Points(), {.epochs = 4, .batch_size = 25, .callbacks = {&script, &schedule, &before, &plateau, &after}});
+  ASSERT_TRUE(history.ok()) << history.status();
+  EXPECT_THAT(history->failures, ElementsAre());
+  EXPECT_THAT(before.rates, ElementsAre(0.5f, 0.25f, 0.0125f, testing::FloatEq(0.0055f)));
+  EXPECT_THAT(after.rates, ElementsAre(0.5f, 0.025f, testing::FloatEq(0.011f), testing::FloatEq(0.0055f)));
+
+  Graph g;
+  const Variable vector = NewVariable(g, T({1, 2}));
+  train::LearningRateSchedule wrong(g, vector, [](int64_t, double rate) { return rate; });
+  const absl::StatusOr<History> failed = trainer.Fit(Points(), {.callbacks = {&wrong}});
+  ASSERT_TRUE(failed.ok());
+  EXPECT_THAT(std::string(failed->failures[0].message()), HasSubstr("no scalar variable"));
+}
+
+TEST(Callbacks, CsvAndProgress) {
+  FaultEnv env;
+  Net net({.threads = 1, .env = &env});
+  char* text = nullptr;
+  size_t size = 0;
+  std::FILE* out = open_memstream(&text, &size);
+  train::CsvLog csv("logs/history.csv");
+  train::ProgressBar bar({.out = out, .terminal = false});
+  train::Trainer trainer(net.g, *net.session, net.Options());
+  ASSERT_TRUE(net.session->Initialize().ok());
+  const absl::StatusOr<History> history =
+      trainer.Fit(Points(), {.epochs = 2, .batch_size = 8, .validation = Points(20, 1), .callbacks = {&csv, &bar}});
+  ASSERT_TRUE(history.ok()) << history.status();
+  std::fclose(out);
+  const std::vector<std::string> lines = absl::StrSplit(std::string(text, size), '\n');
+  std::free(text);
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_THAT(lines[1], AllOf(HasSubstr("Epoch 2/2:  7/7  "), HasSubstr("  loss "), HasSubstr("  val_accuracy ")));
+  const std::vector<std::string> rows = absl::StrSplit(*ReadWholeFile(&env, "logs/history.csv"), '\n');
+  ASSERT_EQ(rows.size(), 4u);
+  EXPECT_EQ(rows[0], "epoch,loss,accuracy,val_loss,val_accuracy");
+  EXPECT_THAT(rows[2], testing::StartsWith("1,"));
+}
+
+TEST(Callbacks, TensorBoardGetsScalarsHistogramsPicturesAndTheGraph) {
+  FaultEnv env;
+  Net net({.threads = 1, .env = &env});
+  train::TensorBoard board(net.g, {.dir = "logs", .histogram_freq = 2, .write_images = true, .update_every = 5});
+  train::Trainer trainer(net.g, *net.session, net.Options());
+  ASSERT_TRUE(net.session->Initialize().ok());
+  const absl::StatusOr<History> history = trainer.Fit(Points(), {.epochs = 3, .batch_size = 8, .callbacks = {&board}});
+  ASSERT_TRUE(history.ok()) << history.status();
+  EXPECT_THAT(history->failures, ElementsAre());
+
+  const std::vector<std::string> files = *env.ListDir("logs");
+  ASSERT_EQ(files.size(), 1u);
+  absl::StatusOr<EventReader> reader = EventReader::Open(&env, "logs/" + files[0]);
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  std::map<std::string, std::vector<int64_t>> steps;  // by tag
+  proto::Event event;
+  bool has_graph = false;
+  while (*reader->Read(&event)) {
+    has_graph |= event.has_graph_def();
+    for (const auto& value : event.summary().value()) {
+      steps[value.tag()].push_back(event.step());
+      if (value.tag() == "loss" && event.step() == 2) {
+        EXPECT_FLOAT_EQ(value.simple_value(), history->Values("loss")[2]);
+      }
+      if (value.has_image()) {
+        EXPECT_EQ(value.image().encoded_image_string().substr(1, 3), "PNG");
+        if (value.tag() == "dense/kernel/image") {
+          EXPECT_EQ(value.image().width(), 8);
+        }
+      }
+    }
+  }
+  EXPECT_TRUE(has_graph);
+  EXPECT_THAT(steps["loss"], ElementsAre(0, 1, 2));
+  EXPECT_THAT(steps["failures"], ElementsAre(0, 1, 2));
+  EXPECT_THAT(steps["batch_accuracy"], ElementsAre(5, 10, 15, 20));
+  for (const char* name :
+       {"dense/kernel", "dense_1/bias", "batch_normalization/gamma", "batch_normalization/moving_variance"}) {
+    EXPECT_THAT(steps[name], ElementsAre(0, 2)) << name;
+    EXPECT_THAT(steps[absl::StrCat(name, "/image")], ElementsAre(0, 2)) << name;
+  }
+  EXPECT_EQ(steps.count("dense/kernel/Adam"), 0u);
+}
+
+TEST(Callbacks, StatesFromDamagedFilesAreRefused) {
+  Net net;
+  train::EarlyStopping stopping;
+  train::SaveBest best(net.g, {.path = "x"});
+  train::ReduceLearningRateOnPlateau plateau(net.g, net.rate);
+  for (Callback* callback : std::vector<Callback*>{&stopping, &best, &plateau}) {
+    EXPECT_TRUE(callback->RestoreState(callback->SaveState()).ok());
+    for (const char* bytes : {"", "12", "x 1 ", "99999999999999999999999 "}) {
+      EXPECT_FALSE(callback->RestoreState(bytes).ok()) << callback->name() << " " << bytes;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace staticflow
