@@ -22,6 +22,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "examples/support/given_statistics.h"
 #include "examples/support/layered_network.h"
 #include "examples/support/predictions.h"
 #include "examples/support/program.h"
@@ -296,54 +297,6 @@ absl::StatusOr<int64_t> LayerByLayer(Trained& wired, const sf::Tensor& images, c
   return same;
 }
 
-// Batch normalization that starts from the scaler's statistics, and keeps nothing of them.
-absl::Status ShowMomentumZero(const sf::ScaledImages& data) {
-  Title("momentum 0, and moving statistics that begin with given numbers");
-  const auto given = [](absl::Span<const double> values) {
-    const std::vector<float> floats(values.begin(), values.end());
-    return sf::initializers::FromTensor(sf::Tensor::Of<float>({784}, absl::MakeConstSpan(floats)));
-  };
-  sf::Graph g;
-  const sf::Output x = sf::Placeholder(g, {.shape = {-1, 784}, .name = "x"});
-  const sf::Output training = sf::Placeholder(g, {.dtype = sf::DT_BOOL, .name = "training"});
-  const sf::Output y = sf::layers::BatchNormalization(g, x,
-                                                      {.axis = {-1},
-                                                       .momentum = 0,
-                                                       .training = training,
-                                                       .moving_mean_initializer = given(data.scaler.mean()),
-                                                       .moving_variance_initializer = given(data.scaler.variance())});
-  SF_RETURN_IF_ERROR(g.status());
-  sf::Session session(g, {.threads = 1});
-  SF_RETURN_IF_ERROR(session.Initialize());
-  SF_ASSIGN_OR_RETURN(const std::vector<sf::Tensor> rows, data.validation.Split(60).first.AllRows());
-  SF_ASSIGN_OR_RETURN(const sf::Tensor pixels, data.scaler.InverseTransform(rows[0]));
-  const sf::Output mean = g.FindVariable(g.FindNode("batch_normalization/moving_mean"))->snapshot;
-  const auto largest_difference = [&](const sf::Tensor& a, const sf::Tensor& b) {
-    double largest = 0;
-    for (int64_t i = 0; i < a.num_elements(); ++i) {
-      // Pixels that never change have another epsilon here.
-      if (data.scaler.variance()[static_cast<size_t>(i % 784)] < 1) continue;
-      largest = std::max(largest, static_cast<double>(std::abs(a.data<float>()[i] - b.data<float>()[i])) /
-                                      (1 + std::abs(b.data<float>()[i])));
-    }
-    return largest;
-  };
-  SF_ASSIGN_OR_RETURN(const sf::Tensor inferred, session.Run({{x, pixels}, {training, false}}, y));
-  std::printf("before any step, inference is the scaler's: relative difference at most %.1e\n",
-              largest_difference(inferred, rows[0]));
-  const auto& updates = g.collection(sf::kUpdateOps);
-  SF_RETURN_IF_ERROR(session
-                         .Run({{x, pixels}, {training, true}}, std::vector<sf::Output>(),
-                              std::vector<sf::Operation>(updates.begin(), updates.end()))
-                         .status());
-  SF_ASSIGN_OR_RETURN(const sf::Tensor moved, session.Run({}, mean));
-  SF_ASSIGN_OR_RETURN(const sf::train::Scaler batch, sf::train::Scaler::FitStandard(pixels));
-  const std::vector<float> batch_mean(batch.mean().begin(), batch.mean().end());
-  std::printf("after one, the moving mean is that step's batch's: relative difference at most %.1e\n",
-              largest_difference(moved, sf::Tensor::Of<float>({784}, absl::MakeConstSpan(batch_mean))));
-  return absl::OkStatus();
-}
-
 // AUC takes probabilities; logits are refused by name.
 absl::Status ShowAuc(const Trained& trained, const sf::Tensor& images, const sf::Tensor& labels) {
   Title("AUC of logits");
@@ -435,7 +388,8 @@ absl::Status Run() {
   SF_ASSIGN_OR_RETURN(const int64_t layered, LayerByLayer(wired, batch[0], of_wired.together));
   std::printf("(the notebook: 58 of 60; all single predictions in training were class 8)\n");
   if (rebuilt != layered) return absl::InternalError("the rebuilt network and the layers one by one differ");
-  SF_RETURN_IF_ERROR(ShowMomentumZero(data));
+  Title("momentum 0, and moving statistics that begin with given numbers");
+  SF_RETURN_IF_ERROR(sf::ShowMomentumZero(data));
   return ShowAuc(correct, batch[0], batch[1]);
 }
 

@@ -39,7 +39,9 @@ fi
 
 flags=("$@")
 packages=("${build_packages[@]}")
-if [[ "$example" == "$default_example" && " $*" != *" --data"* && " $*" != *" -data"* && " $*" != *" --help"* ]]; then
+# Examples on pictures say in their source where they look for them.
+if grep -q "\"$default_data\"" "$root/examples/$example.cc" &&
+   [[ " $*" != *" --data"* && " $*" != *" -data"* && " $*" != *" --help"* ]]; then
   packages+=(dataset-fashion-mnist)
   flags=("--data=$default_data" "${flags[@]}")
 fi

@@ -69,7 +69,8 @@ LayeredNetwork::LayeredNetwork(const LayeredNetworkOptions& options) : options_(
   auc_of_logits = metrics::Auc(labels, logits);
   learning_rate = NewVariable(g, Tensor(1e-3f), {.name = "learning_rate", .trainable = false});
   const ControlDependencies after(g, g.collection(kUpdateOps));
-  step_ = train::Adam(g, {.learning_rate = learning_rate.ref()}).Minimize(loss);
+  // Keras's epsilon; TensorFlow 1 has 1e-8.
+  step_ = train::Adam(g, {.learning_rate = learning_rate.ref(), .epsilon = 1e-7}).Minimize(loss);
 }
 
 train::TrainerOptions LayeredNetwork::trainer_options() const {

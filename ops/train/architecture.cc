@@ -1,10 +1,9 @@
 #include "ops/train/architecture.h"
 
-#include <google/protobuf/util/json_util.h>
-#include <google/protobuf/util/type_resolver_util.h>
-
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/util/json_util.h"
+#include "google/protobuf/util/type_resolver_util.h"
 #include "graph/proto_bytes.h"
 #include "graph/status.h"
 #include "proto/meta_graph.pb.h"
