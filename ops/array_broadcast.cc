@@ -4,6 +4,7 @@
 #include "ops/array.h"
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/math.h"
 #include "ops/neutral_operands.h"
 #include "ops/strided_copy.h"
@@ -159,6 +160,7 @@ const OpRegistrar broadcast_to({.name = "BroadcastTo",
                                 .iteration = {.split = Split::kRows},
                                 .loop = BroadcastToLoop,
                                 .simplify = SimplifySameShape,
+                                .batch = BroadcastToBatch,
                                 .doc = "The input repeated to a larger shape."});
 
 // Tile: the input repeated multiples[d] times along dimension d.   dx = dy summed over the repetitions.
@@ -219,6 +221,7 @@ const OpRegistrar tile({.name = "Tile",
                         .kernel = TileKernel,
                         .iteration = {.split = Split::kRows},
                         .simplify = SimplifySameShape,
+                        .batch = TileBatch,
                         .doc = "The input repeated along its dimensions."});
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "absl/strings/str_cat.h"
 #include "ops/array_layout.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/strided_copy.h"
 
 namespace staticflow {
@@ -107,6 +108,7 @@ const OpRegistrar space_to_depth({.name = "SpaceToDepth",
                                   .gradient = SpaceToDepthGradient,
                                   .kernel = SpaceToDepthKernel,
                                   .iteration = {.split = Split::kRows},
+                                  .batch = LeadingBatch,
                                   .doc = "Blocks of pixels become channels."});
 
 const OpRegistrar depth_to_space({.name = "DepthToSpace",
@@ -117,6 +119,7 @@ const OpRegistrar depth_to_space({.name = "DepthToSpace",
                                   .shape = DepthToSpaceShape,
                                   .gradient = DepthToSpaceGradient,
                                   .kernel = DepthToSpaceKernel,
+                                  .batch = LeadingBatch,
                                   .doc = "Channels become blocks of pixels."});
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "ops/array.h"
 #include "ops/array_layout.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/math.h"
 
 namespace staticflow {
@@ -262,6 +263,7 @@ const BothVersions part({.name = "MatrixDiagPart",
                          .shape = PartShape,
                          .gradient = PartGradient,
                          .kernel = PartKernel,
+                         .batch = MatricesBatch,
                          .doc = "Diagonals of matrices, packed into rows."});
 const BothVersions diag({.name = "MatrixDiag",
                          .inputs = {"diagonal: T", "k: int32", "num_rows: int32", "num_cols: int32",
@@ -271,6 +273,7 @@ const BothVersions diag({.name = "MatrixDiag",
                          .shape = DiagShape,
                          .gradient = DiagGradient,
                          .kernel = DiagKernel,
+                         .batch = MatricesBatch,
                          .doc = "Matrices with given diagonals."});
 const BothVersions set_diag({.name = "MatrixSetDiag",
                              .inputs = {"input: T", "diagonal: T", "k: int32"},
@@ -280,6 +283,7 @@ const BothVersions set_diag({.name = "MatrixSetDiag",
                              .gradient = SetGradient,
                              .kernel = SetKernel,
                              .traits = kInPlace,
+                             .batch = MatricesBatch,
                              .doc = "Matrices with some diagonals replaced."});
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "ops/array_index.h"
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/math.h"
 
 namespace staticflow {
@@ -118,6 +119,7 @@ const OpRegistrar gather({.name = "Gather",
                           .shape = GatherShape,
                           .gradient = SlicesGradient,
                           .kernel = GatherKernel,
+                          .batch = GatherBatch,
                           .doc = "Slices of params along dimension 0."});
 
 // GatherV2: slices along any axis.   dparams[..., indices[k], ...] += dy[..., k, ...].
@@ -171,6 +173,7 @@ const OpRegistrar gather_v2({.name = "GatherV2",
                              .shape = GatherV2Shape,
                              .gradient = GatherV2Gradient,
                              .kernel = GatherV2Kernel,
+                             .batch = GatherV2Batch,
                              .doc = "Slices of params along an axis."});
 
 // GatherNd: slices at index tuples.   dparams = dy scattered.
@@ -226,6 +229,7 @@ const OpRegistrar gather_nd({.name = "GatherNd",
                              .shape = GatherNdShape,
                              .gradient = GatherNdGradient,
                              .kernel = GatherNdKernel,
+                             .batch = GatherNdBatch,
                              .doc = "Slices of params at index tuples."});
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "ops/array.h"
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 
 namespace staticflow {
 namespace {
@@ -46,6 +47,7 @@ const OpRegistrar identity_n({.name = "IdentityN",
                               .gradient = IdentityNGradient,
                               .kernel = IdentityNKernel,
                               .traits = kAlias,
+                              .batch = PassBatch,
                               .doc = "The inputs."});
 
 const OpRegistrar stop_gradient({.name = "StopGradient",
@@ -68,6 +70,7 @@ const OpRegistrar prevent_gradient({.name = "PreventGradient",
                                     .gradient = kGradientIsError,
                                     .kernel = CopyKernel,
                                     .traits = kAlias,
+                                    .batch = PassBatch,
                                     .doc = "The input; differentiating through it is an error."});
 
 const OpRegistrar snapshot({.name = "Snapshot",
@@ -77,6 +80,7 @@ const OpRegistrar snapshot({.name = "Snapshot",
                             .shape = SameShape,
                             .gradient = PassGradient,
                             .kernel = CopyKernel,
+                            .batch = PassBatch,
                             .doc = "A copy of the input."});
 
 const OpRegistrar guarantee_const({.name = "GuaranteeConst",
@@ -86,6 +90,7 @@ const OpRegistrar guarantee_const({.name = "GuaranteeConst",
                                    .shape = SameShape,
                                    .gradient = kNotDifferentiable,
                                    .kernel = CopyKernel,
+                                   .batch = PassBatch,
                                    .doc = "The input, which the caller promises never to change."});
 
 // EnsureShape: the input, if its shape matches attribute `shape`.
@@ -103,6 +108,7 @@ const OpRegistrar ensure_shape({.name = "EnsureShape",
                                 .gradient = PassGradient,
                                 .kernel = CopyKernel,
                                 .traits = kAlias,
+                                .batch = PassBatch,
                                 .doc = "The input; an error when its shape does not match."});
 
 // CheckNumerics: the input, if it has neither NaN nor infinity.
@@ -143,6 +149,7 @@ const OpRegistrar check_numerics({.name = "CheckNumerics",
                                   .gradient = CheckNumericsGradient,
                                   .kernel = CheckNumericsKernel,
                                   .traits = kInPlace | kStateful,
+                                  .batch = PassBatch,
                                   .doc = "The input; an error when it holds NaN or infinity."});
 
 // Bitcast: the same bytes; a dimension of the ratio of the sizes goes from or comes to the end of the shape.
@@ -180,6 +187,7 @@ const OpRegistrar bitcast({.name = "Bitcast",
                            .gradient = kNotDifferentiable,
                            .kernel = BitcastKernel,
                            .traits = kAlias,
+                           .batch = BitcastBatch,
                            .doc = "The same bytes read as another type."});
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "ops/array.h"
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/math.h"
 #include "ops/strided_copy.h"
 
@@ -105,6 +106,7 @@ const OpRegistrar concat_v2({.name = "ConcatV2",
                              .gradient = ConcatV2Gradient,
                              .kernel = ConcatV2Kernel,
                              .shape_value = ConcatV2ShapeValue,
+                             .batch = ConcatV2Batch,
                              .doc = "The values one after the other along an axis."});
 
 // Concat: the same with the axis first.
@@ -125,6 +127,7 @@ const OpRegistrar concat({.name = "Concat",
                           .shape = ConcatShape,
                           .gradient = ConcatGradient,
                           .kernel = ConcatKernel,
+                          .batch = ConcatBatch,
                           .doc = "The values one after the other along an axis."});
 
 // ConcatOffset: where each of several shapes begins in their concatenation.
@@ -221,6 +224,7 @@ const OpRegistrar pack({.name = "Pack",
                         .gradient = PackGradient,
                         .kernel = PackKernel,
                         .shape_value = PackShapeValue,
+                        .batch = PackBatch,
                         .doc = "The values along a new dimension."});
 
 }  // namespace

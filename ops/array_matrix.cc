@@ -2,6 +2,7 @@
 #include "absl/strings/str_cat.h"
 #include "ops/array_layout.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/elementwise.h"
 
 namespace staticflow {
@@ -52,6 +53,7 @@ const OpRegistrar matrix_band_part({.name = "MatrixBandPart",
                                     .gradient = MatrixBandPartGradient,
                                     .kernel = MatrixBandPartKernel,
                                     .traits = kInPlace,
+                                    .batch = MatricesBatch,
                                     .doc = "Zeros outside a band of diagonals."});
 
 // Calls visit(matrix, diagonal) for the flat positions of every diagonal element of [..., m, n].
@@ -91,6 +93,7 @@ const OpRegistrar matrix_diag({.name = "MatrixDiag",
                                .shape = MatrixDiagShape,
                                .gradient = MatrixDiagGradient,
                                .kernel = MatrixDiagKernel,
+                               .batch = MatricesBatch,
                                .doc = "Matrices with the given diagonals."});
 
 // The shape of the diagonals of [..., m, n]: [..., min(m, n)].
@@ -127,6 +130,7 @@ const OpRegistrar matrix_diag_part({.name = "MatrixDiagPart",
                                     .shape = MatrixDiagPartShape,
                                     .gradient = MatrixDiagPartGradient,
                                     .kernel = MatrixDiagPartKernel,
+                                    .batch = MatricesBatch,
                                     .doc = "The diagonals of matrices."});
 
 // MatrixSetDiag: the input with other diagonals.
@@ -160,6 +164,7 @@ const OpRegistrar matrix_set_diag({.name = "MatrixSetDiag",
                                    .gradient = MatrixSetDiagGradient,
                                    .kernel = MatrixSetDiagKernel,
                                    .traits = kInPlace,
+                                   .batch = MatricesBatch,
                                    .doc = "Matrices with their diagonals replaced."});
 
 // Diag: output[i..., i...] = diagonal[i...].   dx = DiagPart(dy).
@@ -189,6 +194,7 @@ const OpRegistrar diag({.name = "Diag",
                         .shape = DiagShape,
                         .gradient = DiagGradient,
                         .kernel = DiagKernel,
+                        .batch = MixBatch,
                         .doc = "A tensor on the diagonal of another of twice its rank."});
 
 // DiagPart: diagonal[i...] = input[i..., i...].   dx = Diag(dy).
@@ -224,6 +230,7 @@ const OpRegistrar diag_part({.name = "DiagPart",
                              .shape = DiagPartShape,
                              .gradient = DiagPartGradient,
                              .kernel = DiagPartKernel,
+                             .batch = MixBatch,
                              .doc = "The diagonal of a tensor of even rank."});
 
 }  // namespace

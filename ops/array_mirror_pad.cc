@@ -3,6 +3,7 @@
 #include "ops/array_layout.h"
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/elementwise.h"
 #include "ops/neutral_operands.h"
 #include "ops/paddings.h"
@@ -75,6 +76,7 @@ const OpRegistrar mirror_pad({.name = "MirrorPad",
                               .gradient = MirrorPadGradient,
                               .kernel = MirrorPadKernel,
                               .simplify = SimplifySameShape,
+                              .batch = PadBatch,
                               .doc = "Mirror images around the input."});
 
 // MirrorPadGrad: every element with its mirror images added.   dx = MirrorPad(dy).

@@ -3,6 +3,7 @@
 #include "ops/array.h"
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 
 namespace staticflow {
 namespace {
@@ -57,6 +58,7 @@ const OpRegistrar one_hot({.name = "OneHot",
                            .shape = OneHotShape,
                            .gradient = kNotDifferentiable,
                            .kernel = OneHotKernel,
+                           .batch = OneHotBatch,
                            .doc = "One-hot vectors."});
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "ops/array_layout.h"
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/math.h"
 #include "ops/neutral_operands.h"
 #include "ops/paddings.h"
@@ -89,6 +90,7 @@ const OpRegistrar pad({.name = "Pad",
                        .gradient = PadGradient,
                        .kernel = PadKernel,
                        .simplify = SimplifySameShape,
+                       .batch = PadBatch,
                        .doc = "Zeros around the input."});
 
 const OpRegistrar pad_v2({.name = "PadV2",
@@ -99,6 +101,7 @@ const OpRegistrar pad_v2({.name = "PadV2",
                           .gradient = PadV2Gradient,
                           .kernel = PadKernel,
                           .simplify = SimplifySameShape,
+                          .batch = PadBatch,
                           .doc = "One value around the input."});
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "ops/array_index.h"
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/math.h"
 #include "ops/strided_copy.h"
 
@@ -72,6 +73,7 @@ const OpRegistrar dynamic_partition({.name = "DynamicPartition",
                                      .shape = DynamicPartitionShape,
                                      .gradient = DynamicPartitionGradient,
                                      .kernel = DynamicPartitionKernel,
+                                     .batch = MixBatch,
                                      .doc = "Slices sorted into several tensors."});
 
 // DynamicStitch: merged[indices[k][i]] = data[k][i].   ddata[k] = dy[indices[k]].
@@ -128,6 +130,7 @@ OpSpec StitchSpec(const char* name) {
           .shape = DynamicStitchShape,
           .gradient = DynamicStitchGradient,
           .kernel = DynamicStitchKernel,
+          .batch = MixBatch,
           .doc = "Slices of several tensors merged by index."};
 }
 

@@ -3,6 +3,7 @@
 #include "ops/array_layout.h"
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/elementwise.h"
 #include "ops/math.h"
 
@@ -119,6 +120,7 @@ const OpRegistrar extract_image_patches({.name = "ExtractImagePatches",
                                          .gradient = ExtractImagePatchesGradient,
                                          .kernel = ExtractImagePatchesKernel,
                                          .iteration = {.split = Split::kRows},
+                                         .batch = LeadingBatch,
                                          .doc = "The pixels under a sliding window."});
 
 }  // namespace

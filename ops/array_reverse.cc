@@ -3,6 +3,7 @@
 #include "ops/array_layout.h"
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/math.h"
 #include "ops/strided_copy.h"
 
@@ -64,6 +65,7 @@ const OpRegistrar reverse_v2({.name = "ReverseV2",
                               .kernel = ReverseKernel,
                               .iteration = {.split = Split::kRows},
                               .simplify = SimplifyReverse,
+                              .batch = ReverseBatch,
                               .doc = "Dimensions back to front."});
 
 // ReverseSequence: the first seq_lengths[b] elements of the sequence dimension back to front.
@@ -120,6 +122,7 @@ const OpRegistrar reverse_sequence({.name = "ReverseSequence",
                                     .shape = ReverseSequenceShape,
                                     .gradient = ReverseSequenceGradient,
                                     .kernel = ReverseSequenceKernel,
+                                    .batch = ReverseSequenceBatch,
                                     .doc = "The beginnings of sequences back to front."});
 
 // Roll: elements move along dimensions, round the end.   dx = dy rolled back.
@@ -176,6 +179,7 @@ const OpRegistrar roll({.name = "Roll",
                         .shape = RollShape,
                         .gradient = RollGradient,
                         .kernel = RollKernel,
+                        .batch = RollBatch,
                         .doc = "Moves elements along dimensions, round the end."});
 
 }  // namespace

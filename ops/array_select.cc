@@ -2,6 +2,7 @@
 #include "absl/strings/str_cat.h"
 #include "ops/array.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/math.h"
 #include "ops/strided_copy.h"
 #include "runtime/loop.h"
@@ -70,6 +71,7 @@ const OpRegistrar select({.name = "Select",
                           .kernel = SelectKernel,
                           .iteration = {.split = Split::kRows},
                           .loop = SelectLoop,
+                          .batch = SameDimensionsBatch,
                           .doc = "Elements of t where the condition holds, of e elsewhere."});
 
 // SelectV2: the same with broadcasting.
@@ -174,6 +176,7 @@ const OpRegistrar where(
      .shape = WhereShape,
      .gradient = kNotDifferentiable,
      .kernel = WhereKernel,
+     .batch = MixBatch,
      .doc = "The indices of the nonzero elements, in row-major order."});
 
 }  // namespace

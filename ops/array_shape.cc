@@ -5,6 +5,7 @@
 #include "ops/array.h"
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 
 namespace staticflow {
 namespace {
@@ -160,6 +161,7 @@ const OpRegistrar reshape({.name = "Reshape",
                            .kernel = CopyKernel,
                            .traits = kAlias,
                            .shape_value = ReshapeShapeValue,
+                           .batch = ReshapeRowsBatch,
                            .doc = "The same elements in another shape."});
 
 // ExpandDims: a dimension of size 1 more.
@@ -184,6 +186,7 @@ const OpRegistrar expand_dims({.name = "ExpandDims",
                                .kernel = CopyKernel,
                                .traits = kAlias,
                                .shape_value = PassShapeValue,
+                               .batch = ExpandDimsBatch,
                                .doc = "Inserts a dimension of size 1."});
 
 // Squeeze: dimensions of size 1 less.
@@ -218,6 +221,7 @@ const OpRegistrar squeeze({.name = "Squeeze",
                            .kernel = CopyKernel,
                            .traits = kAlias,
                            .shape_value = PassShapeValue,
+                           .batch = SqueezeBatch,
                            .doc = "Removes dimensions of size 1."});
 
 // `node` as a constant when its value is known while building, as tf.shape, tf.size and tf.rank give it.

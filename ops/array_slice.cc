@@ -5,6 +5,7 @@
 #include "ops/array.h"
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/math.h"
 #include "ops/neutral_operands.h"
 #include "ops/strided_copy.h"
@@ -89,6 +90,7 @@ const OpRegistrar slice({.name = "Slice",
                          .iteration = {.split = Split::kRows},
                          .shape_value = SliceShapeValue,
                          .simplify = SimplifySameShape,
+                         .batch = SliceBatch,
                          .doc = "A block of the input."});
 
 // Range: start, start + delta, ... before limit.

@@ -3,6 +3,7 @@
 #include "ops/array_layout.h"
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/paddings.h"
 
 namespace staticflow {
@@ -183,6 +184,7 @@ const OpRegistrar space_to_batch_nd({.name = "SpaceToBatchND",
                                      .shape = SpaceToBatchShape,
                                      .gradient = SpaceToBatchNDGradient,
                                      .kernel = SpaceToBatchKernel,
+                                     .batch = SpaceToBatchBatch,
                                      .doc = "Blocks of space become entries of the batch."});
 
 const OpRegistrar batch_to_space_nd({.name = "BatchToSpaceND",
@@ -193,6 +195,7 @@ const OpRegistrar batch_to_space_nd({.name = "BatchToSpaceND",
                                      .shape = BatchToSpaceShape,
                                      .gradient = BatchToSpaceNDGradient,
                                      .kernel = BatchToSpaceKernel,
+                                     .batch = BatchToSpaceBatch,
                                      .doc = "Entries of the batch become blocks of space."});
 
 const OpRegistrar space_to_batch({.name = "SpaceToBatch",
@@ -202,6 +205,7 @@ const OpRegistrar space_to_batch({.name = "SpaceToBatch",
                                   .shape = SpaceToBatchShape,
                                   .gradient = OppositeGradient,
                                   .kernel = SpaceToBatchKernel,
+                                  .batch = SpaceToBatchBatch,
                                   .doc = "Square blocks of two dimensions become entries of the batch."});
 
 const OpRegistrar batch_to_space({.name = "BatchToSpace",
@@ -211,6 +215,7 @@ const OpRegistrar batch_to_space({.name = "BatchToSpace",
                                   .shape = BatchToSpaceShape,
                                   .gradient = OppositeGradient,
                                   .kernel = BatchToSpaceKernel,
+                                  .batch = BatchToSpaceBatch,
                                   .doc = "Entries of the batch become square blocks of two dimensions."});
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "ops/array.h"
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/strided_copy.h"
 
 namespace staticflow {
@@ -73,6 +74,7 @@ const OpRegistrar split({.name = "Split",
                          .shape = SplitShape,
                          .gradient = SplitGradient,
                          .kernel = SplitKernel,
+                         .batch = SplitBatch,
                          .doc = "Equal parts along an axis."});
 
 // SplitV: parts of given sizes, of which one may be -1.
@@ -126,6 +128,7 @@ const OpRegistrar split_v({.name = "SplitV",
                            .shape = SplitVShape,
                            .gradient = SplitVGradient,
                            .kernel = SplitVKernel,
+                           .batch = SplitVBatch,
                            .doc = "Parts of given sizes along an axis."});
 
 // Unpack: the slices along an axis, without that dimension.   dx = the slices of dy stacked.
@@ -162,6 +165,7 @@ const OpRegistrar unpack({.name = "Unpack",
                           .shape = UnpackShape,
                           .gradient = UnpackGradient,
                           .kernel = UnpackKernel,
+                          .batch = UnpackBatch,
                           .doc = "The slices along an axis."});
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "ops/array.h"
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/math.h"
 #include "ops/neutral_operands.h"
 #include "ops/slice_spec.h"
@@ -128,6 +129,7 @@ const OpRegistrar strided_slice({.name = "StridedSlice",
                                  .iteration = {.split = Split::kRows},
                                  .shape_value = StridedSliceShapeValue,
                                  .simplify = SimplifyWholeSlice,
+                                 .batch = StridedSliceBatch,
                                  .doc = "input[begin:end:strides] with masks."});
 
 // StridedSliceGrad: zeros of shape `shape` with dy at the slice.   d dy = the slice of the gradient.

@@ -7,6 +7,7 @@
 #include "ops/array_index.h"
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/elementwise.h"
 #include "ops/math.h"
 
@@ -85,6 +86,7 @@ const OpRegistrar top_k_v2({.name = "TopKV2",
                             .shape = TopKShape,
                             .gradient = TopKGradient,
                             .kernel = TopKKernel,
+                            .batch = VectorsBatch,
                             .doc = "The k largest elements of every row and where they are."});
 
 // InTopK: whether fewer than k predictions are larger than the target's.
@@ -133,6 +135,7 @@ const OpRegistrar in_top_k({.name = "InTopK",
                             .shape = InTopKShape,
                             .gradient = kNotDifferentiable,
                             .kernel = InTopKKernel,
+                            .batch = VectorsBatch,
                             .doc = "Whether targets are among the k largest predictions."});
 
 const OpRegistrar in_top_k_v2({.name = "InTopKV2",
@@ -142,6 +145,7 @@ const OpRegistrar in_top_k_v2({.name = "InTopKV2",
                                .shape = InTopKShape,
                                .gradient = kNotDifferentiable,
                                .kernel = InTopKKernel,
+                               .batch = VectorsBatch,
                                .doc = "Whether targets are among the k largest predictions."});
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "ops/array.h"
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/strided_copy.h"
 
 namespace staticflow {
@@ -143,6 +144,7 @@ const OpRegistrar invert_permutation({.name = "InvertPermutation",
                                       .shape = InvertPermutationShape,
                                       .gradient = kNotDifferentiable,
                                       .kernel = InvertPermutationKernel,
+                                      .batch = MixBatch,
                                       .doc = "The inverse of a permutation."});
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "ops/array_index.h"
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 
 namespace staticflow {
 namespace {
@@ -103,6 +104,7 @@ const OpRegistrar unique({.name = "Unique",
                           .shape = UniqueShape,
                           .gradient = kNotDifferentiable,
                           .kernel = UniqueKernel,
+                          .batch = MixBatch,
                           .doc = "The distinct elements of a vector."});
 
 const OpRegistrar unique_with_counts({.name = "UniqueWithCounts",
@@ -112,6 +114,7 @@ const OpRegistrar unique_with_counts({.name = "UniqueWithCounts",
                                       .shape = UniqueShape,
                                       .gradient = kNotDifferentiable,
                                       .kernel = UniqueKernel,
+                                      .batch = MixBatch,
                                       .doc = "The distinct elements of a vector and how often they come."});
 
 // ListDiff: the elements of x that are not in y.
@@ -156,6 +159,7 @@ const OpRegistrar list_diff({.name = "ListDiff",
                              .shape = ListDiffShape,
                              .gradient = kNotDifferentiable,
                              .kernel = ListDiffKernel,
+                             .batch = MixBatch,
                              .doc = "The elements of x that are not in y."});
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "absl/strings/str_cat.h"
 #include "ops/array.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/elementwise.h"
 #include "ops/math.h"
 
@@ -111,6 +112,7 @@ const OpRegistrar patches({.name = "ExtractVolumePatches",
                            .gradient = PatchesGradient,
                            .kernel = PatchesKernel,
                            .iteration = {.split = Split::kRows},
+                           .batch = LeadingBatch,
                            .doc = "The voxels under a sliding window."});
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "graph/gradients.h"
 #include "ops/array.h"
 #include "ops/batch_norm_layout.h"
+#include "ops/batch_rules.h"
 #include "ops/loop_arithmetic.h"
 #include "ops/math.h"
 #include "ops/nn_composition.h"
@@ -228,6 +229,21 @@ void BatchNormGradient(GradientContext& c) {
   GivenStatisticsGradient(c, training ? 1 - c.attr<float>("exponential_avg_factor") : 1);
 }
 
+// With the batch's statistics examples meet, unless each has a channel of its own.
+void BatchNormBatch(BatchContext& c) {
+  const BatchRows rows = c.input(kX);
+  if (!rows.is_rows() || !c.AreConstant(kScale)) return c.SetWorst();
+  c.set_all(BatchRows::Constant());
+  if (c.attr<bool>("is_training")) {
+    const int rank = c.input_shape(kX).rank();
+    if (rank < 0 || rows.axis != ChannelDim(rank, c.attr<std::string>("data_format"))) {
+      return c.Mix("with the statistics of the batch");
+    }
+    for (int i = kBatchMean; i <= kSavedVariance; ++i) c.set_output(i, rows.At(0));
+  }
+  c.set_output(kY, rows);
+}
+
 OpSpec BatchNormOp(std::string name, std::string u, std::vector<std::string> types, std::string formats) {
   const auto vector = [&u](absl::string_view argument) { return absl::StrCat(argument, ": ", u); };
   std::vector<std::string> attrs = std::move(types);
@@ -243,6 +259,7 @@ OpSpec BatchNormOp(std::string name, std::string u, std::vector<std::string> typ
           .kernel = BatchNormKernel,
           .iteration = {.split = Split::kColumns},
           .loop = BatchNormLoop,
+          .batch = BatchNormBatch,
           .doc = "Batch normalization with the batch's or with given statistics."};
 }
 

@@ -4,6 +4,7 @@
 #include "graph/gradients.h"
 #include "ops/array.h"
 #include "ops/batch_norm_layout.h"
+#include "ops/batch_rules.h"
 #include "ops/loop_arithmetic.h"
 #include "ops/math.h"
 
@@ -152,6 +153,14 @@ void BatchNormGradGradient(GradientContext& c) {
   for (size_t i = 0; i < gradients.size(); ++i) c.set_dx(static_cast<int>(i), gradients[i]);
 }
 
+// Through given statistics each example's gradient is its own; those of scale and offset are sums.
+void BatchNormGradBatch(BatchContext& c) {
+  const std::optional<BatchRows> rows = c.Agreeing({0, 1});
+  if (!rows.has_value()) return;
+  c.Mix(c.attr<bool>("is_training") ? "with the statistics of the batch" : "over the examples");
+  if (!c.attr<bool>("is_training") && c.AreConstant(2)) c.set_output(0, *rows);
+}
+
 OpSpec BatchNormGradOp(std::string name, const std::string& u, std::vector<std::string> types, std::string formats) {
   std::vector<std::string> attrs = std::move(types);
   attrs.insert(attrs.end(), {"epsilon: float = 0.0001", std::move(formats), "is_training: bool = true"});
@@ -166,6 +175,7 @@ OpSpec BatchNormGradOp(std::string name, const std::string& u, std::vector<std::
           .kernel = BatchNormGradKernel,
           .iteration = {.split = Split::kColumns},
           .loop = BatchNormGradLoop,
+          .batch = BatchNormGradBatch,
           .doc = "The gradient of FusedBatchNorm, given the statistics that normalized."};
 }
 

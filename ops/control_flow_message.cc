@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "graph/gradients.h"
 #include "graph/shape_inference.h"
+#include "ops/batch_rules.h"
 #include "ops/control_flow.h"
 #include "runtime/kernel.h"
 
@@ -96,6 +97,7 @@ const OpRegistrar print_op({.name = "Print",
                             .gradient = PrintGradient,
                             .kernel = PrintKernel,
                             .traits = kStateful | kAlwaysRuns,
+                            .batch = PassBatch,
                             .doc = "Passes its input on and writes a line."});
 
 // PrintV2: writes its input, a string.

@@ -1,6 +1,7 @@
 // Conv2D and Conv3D.
 #include "ops/conv.h"
 
+#include "ops/batch_rules.h"
 #include "ops/conv_nodes.h"
 
 namespace staticflow {
@@ -63,6 +64,7 @@ const OpRegistrar conv_2d({.name = "Conv2D",
                            .gradient = Conv2DGradient,
                            .kernel = ConvKernel,
                            .iteration = {.split = Split::kRows, .dims = "n,rsck->nhwk"},
+                           .batch = ConvBatch,
                            .doc = "Convolves pictures by a filter."});
 
 const OpRegistrar conv_3d({.name = "Conv3D",
@@ -73,6 +75,7 @@ const OpRegistrar conv_3d({.name = "Conv3D",
                            .gradient = Conv3DGradient,
                            .kernel = ConvKernel,
                            .iteration = {.split = Split::kRows, .dims = "n,qrsck->ndhwk"},
+                           .batch = ConvBatch,
                            .doc = "Convolves pictures with depth by a filter."});
 
 }  // namespace

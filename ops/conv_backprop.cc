@@ -1,5 +1,6 @@
 // The gradients of Conv2D and Conv3D by their inputs and filters, and Conv2DTranspose. All three functions are linear
 // in two operands, so each one's gradients are the other two.
+#include "ops/batch_rules.h"
 #include "ops/conv.h"
 #include "ops/conv_lanes.h"
 #include "ops/conv_nodes.h"
@@ -121,6 +122,7 @@ OpSpec BackpropOp(std::string name, std::vector<std::string> inputs, std::vector
 OpSpec BackpropInputOp(OpSpec spec, absl::string_view dims, GradientFunction gradient) {
   spec.shape = BackpropInputShape;
   spec.kernel = BackpropInputKernel;
+  spec.batch = ConvBatch;
   spec.iteration = {.split = Split::kRows, .dims = dims};
   spec.gradient = gradient;
   return spec;
@@ -131,6 +133,7 @@ OpSpec BackpropInputOp(OpSpec spec, absl::string_view dims, GradientFunction gra
 OpSpec BackpropFilterOp(OpSpec spec, absl::string_view dims, GradientFunction gradient) {
   spec.shape = BackpropFilterShape;
   spec.kernel = BackpropFilterKernel;
+  spec.batch = SumBatch;
   spec.iteration = {.split = Split::kColumns, .dims = dims};
   spec.parts = FilterSumsInParts;
   spec.gradient = gradient;

@@ -1,6 +1,7 @@
 // DepthwiseConv2dNative and its gradients: every channel has filters of its own.
 #include <algorithm>
 
+#include "ops/batch_rules.h"
 #include "ops/conv.h"
 #include "ops/conv_nodes.h"
 #include "ops/conv_picture.h"
@@ -268,6 +269,7 @@ OpSpec Completed(OpSpec spec, ShapeFunction shape, GradientFunction gradient, Ke
   spec.shape = shape;
   spec.gradient = gradient;
   spec.kernel = kernel;
+  spec.batch = spec.inputs[1] == "filter: T" ? ConvBatch : SumBatch;
   return spec;
 }
 const OpRegistrar depthwise(Completed(DepthwiseOp("DepthwiseConv2dNative", {"input: T", "filter: T"},

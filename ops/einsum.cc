@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "graph/gradients.h"
 #include "ops/array.h"
+#include "ops/batch_rules.h"
 #include "ops/einsum_equation.h"
 #include "ops/elementwise.h"
 #include "ops/math.h"
@@ -255,6 +256,25 @@ void EinsumGradient(GradientContext& c) {
   }
 }
 
+// A letter for each label, the dimensions of the ellipsis included.
+void EinsumBatch(BatchContext& c) {
+  std::vector<const Shape*> shapes;
+  for (int i = 0; i < c.num_inputs(); ++i) {
+    if (!c.input_shape(i).has_rank()) return c.Unknown("the rank is not known");
+    shapes.push_back(&c.input_shape(i));
+  }
+  const absl::StatusOr<EinsumEquation> parsed = EinsumEquation::Parse(c.attr<std::string>("equation"));
+  if (!parsed.ok()) return c.Unknown("its equation is none");
+  const absl::StatusOr<EinsumLabels> labels = parsed->Resolve(shapes);
+  if (!labels.ok()) return c.Unknown("its equation does not fit");
+  const auto letters = [](std::string* out, const LabelList& list) {
+    for (int label : list) out->push_back(static_cast<char>('0' + label));
+  };
+  std::string equation = absl::StrJoin(labels->inputs, ",", letters) + "->";
+  letters(&equation, labels->output);
+  ContractBatch(c, equation);
+}
+
 const OpRegistrar einsum({.name = "Einsum",
                           .inputs = {"inputs: N * T"},
                           .outputs = {"output: T"},
@@ -263,6 +283,7 @@ const OpRegistrar einsum({.name = "Einsum",
                           .shape = EinsumShape,
                           .gradient = EinsumGradient,
                           .kernel = EinsumKernel,
+                          .batch = EinsumBatch,
                           .doc = "Sums of products along named dimensions."});
 
 // "ij,jk" means "ij,jk->ik": the letters that come once, sorted, behind the broadcast dimensions.

@@ -3,6 +3,7 @@
 #include "graph/gradients.h"
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/elementwise.h"
 #include "ops/image.h"
 #include "ops/image_taps.h"
@@ -189,6 +190,7 @@ OpSpec Resize(const char* name, KernelSource kernel, GradientFunction gradient, 
           .gradient = gradient,
           .kernel = kernel,
           .iteration = {.split = Split::kRows},
+          .batch = LeadingBatch,
           .doc = doc};
 }
 OpSpec ResizeGrad(const char* name, const char* types, KernelSource kernel, GradientFunction gradient,
@@ -201,6 +203,7 @@ OpSpec ResizeGrad(const char* name, const char* types, KernelSource kernel, Grad
           .gradient = gradient,
           .kernel = kernel,
           .iteration = {.split = Split::kRows},
+          .batch = LeadingBatch,
           .doc = doc};
 }
 
@@ -266,6 +269,7 @@ const OpRegistrar nearest({.name = "ResizeNearestNeighbor",
                            .gradient = NearestGradient,
                            .kernel = NearestKernel<false>,
                            .iteration = {.split = Split::kRows},
+                           .batch = LeadingBatch,
                            .doc = "Images of another size, each pixel a copy of the nearest one."});
 const OpRegistrar nearest_grad({.name = "ResizeNearestNeighborGrad",
                                 .inputs = {"grads: T", "size: int32"},
@@ -275,6 +279,7 @@ const OpRegistrar nearest_grad({.name = "ResizeNearestNeighborGrad",
                                 .gradient = ResizeGradGradient<kNearest>,
                                 .kernel = NearestKernel<true>,
                                 .iteration = {.split = Split::kRows},
+                                .batch = LeadingBatch,
                                 .doc = "The gradient of ResizeNearestNeighbor by its images."});
 
 // ResizeArea: the mean of the input over the area of each output pixel; the edge goes on outside.
@@ -331,6 +336,7 @@ const OpRegistrar area({.name = "ResizeArea",
                         .gradient = kGradientIsError,
                         .kernel = AreaKernel,
                         .iteration = {.split = Split::kRows},
+                        .batch = LeadingBatch,
                         .doc = "Images of another size, each pixel the mean of the area it covers."});
 
 Output BuildResize(const char* type, const Operand& images, const Ints& size, const ResizeOptions& options) {

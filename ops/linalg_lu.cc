@@ -4,6 +4,7 @@
 
 #include "graph/gradients.h"
 #include "ops/array.h"
+#include "ops/batch_rules.h"
 #include "ops/linalg.h"
 #include "ops/linalg_matrices.h"
 #include "ops/math.h"
@@ -103,6 +104,7 @@ const OpRegistrar inverse({.name = "MatrixInverse",
                            .shape = SquareShape,
                            .gradient = InverseGradient,
                            .kernel = LinalgKernel<SolveFunction>,
+                           .batch = MatricesBatch,
                            .doc = "The inverse of each square matrix."});
 
 // MatrixSolve: a x = b.   db = a^-T dx, da = -db x' (transposed when a was).
@@ -121,6 +123,7 @@ const OpRegistrar solve({.name = "MatrixSolve",
                          .shape = SolveShape,
                          .gradient = SolveGradient,
                          .kernel = LinalgKernel<SolveFunction>,
+                         .batch = MatricesBatch,
                          .doc = "Solves systems of linear equations."});
 
 // MatrixDeterminant: y = det a.   da = dy y a^-T.
@@ -156,6 +159,7 @@ const OpRegistrar determinant({.name = "MatrixDeterminant",
                                .shape = DeterminantShape,
                                .gradient = DeterminantGradient,
                                .kernel = LinalgKernel<DeterminantFunction>,
+                               .batch = MatricesBatch,
                                .doc = "The determinant of each square matrix."});
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "graph/gradients.h"
 #include "ops/array.h"
 #include "ops/array_layout.h"
+#include "ops/batch_rules.h"
 #include "ops/linalg.h"
 #include "ops/linalg_matrices.h"
 #include "ops/math.h"
@@ -141,6 +142,7 @@ const OpRegistrar qr({.name = "Qr",
                       .shape = QrShape,
                       .gradient = QrGradient,
                       .kernel = LinalgKernel<QrFunction>,
+                      .batch = MatricesBatch,
                       .doc = "The QR decomposition of each matrix."});
 
 }  // namespace

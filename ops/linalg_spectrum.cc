@@ -6,6 +6,7 @@
 
 #include "ops/array.h"
 #include "ops/array_layout.h"
+#include "ops/batch_rules.h"
 #include "ops/linalg.h"
 #include "ops/linalg_matrices.h"
 #include "ops/math.h"
@@ -67,6 +68,7 @@ const OpRegistrar log_determinant({.name = "LogMatrixDeterminant",
                                    .shape = LogDeterminantShape,
                                    .gradient = LogDeterminantGradient,
                                    .kernel = LinalgKernel<LogDeterminantFunction>,
+                                   .batch = MatricesBatch,
                                    .doc = "The sign and the logarithm of the determinant of each square matrix."});
 
 // Jacobi's method: rotations make the symmetric matrix a diagonal; v collects them in its columns.
@@ -177,6 +179,7 @@ const OpRegistrar eig({.name = "SelfAdjointEigV2",
                        .shape = EigShape,
                        .gradient = EigGradient,
                        .kernel = LinalgKernel<EigFunction>,
+                       .batch = MatricesBatch,
                        .doc = "The eigenvalues and eigenvectors of symmetric matrices."});
 
 // CholeskyGrad: what the gradient `grad` by a Cholesky factor l is by the matrix: (s + s') / 2 with s = l^-T p l^-1,
@@ -227,6 +230,7 @@ const OpRegistrar cholesky_grad({.name = "CholeskyGrad",
                                  .shape = CholeskyGradShape,
                                  .gradient = kGradientIsError,
                                  .kernel = LinalgKernel<CholeskyGradFunction>,
+                                 .batch = MatricesBatch,
                                  .doc = "The gradient of Cholesky by its input."});
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "graph/gradients.h"
 #include "ops/array.h"
 #include "ops/array_layout.h"
+#include "ops/batch_rules.h"
 #include "ops/linalg.h"
 #include "ops/linalg_matrices.h"
 #include "ops/math.h"
@@ -62,6 +63,7 @@ const OpRegistrar cholesky({.name = "Cholesky",
                             .shape = SquareShape,
                             .gradient = CholeskyGradient,
                             .kernel = LinalgKernel<CholeskyFunction>,
+                            .batch = MatricesBatch,
                             .doc = "The Cholesky decomposition of each symmetric positive definite matrix."});
 
 // MatrixTriangularSolve: a x = b, where only one triangle of a counts.   db = a^-T dx, da = that triangle of -db x'.
@@ -119,6 +121,7 @@ const OpRegistrar triangular_solve({.name = "MatrixTriangularSolve",
                                     .shape = SolveShape,
                                     .gradient = TriangularSolveGradient,
                                     .kernel = LinalgKernel<TriangularSolveFunction>,
+                                    .batch = MatricesBatch,
                                     .doc = "Solves systems of linear equations with triangular matrices."});
 
 }  // namespace

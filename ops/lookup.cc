@@ -2,6 +2,7 @@
 #include "ops/lookup.h"
 
 #include "absl/strings/str_cat.h"
+#include "graph/batch_dependence.h"
 #include "graph/gradients.h"
 #include "graph/shape_inference.h"
 #include "ops/lookup_table.h"
@@ -117,12 +118,18 @@ absl::StatusOr<Kernel> FindKernel(const KernelSetup& setup) {
     return table->Find(c.input(1), c.input(2), c.output(0));
   });
 }
+// Each key finds values of its own, behind its dimensions.
+void FindBatch(BatchContext& c) {
+  if (!c.input(1).is_rows() || !c.input(0).is_constant() || !c.input(2).is_constant()) return c.SetWorst();
+  c.set_all(c.input(1));
+}
 const BothForms find({.name = "LookupTableFind",
                       .inputs = {"keys: Tin", "default_value: Tout"},
                       .outputs = {"values: Tout"},
                       .attrs = {"Tin: type", "Tout: type"},
                       .shape = FindShape,
                       .kernel = FindKernel,
+                      .batch = FindBatch,
                       .doc = "The values of keys in a table."});
 
 absl::Status InitializeKernel(KernelContext& c) {

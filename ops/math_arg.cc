@@ -1,4 +1,5 @@
 // ArgMax and ArgMin. Contracts: ops/math_reduction.h.
+#include "ops/batch_rules.h"
 #include "ops/elementwise.h"
 #include "ops/math_reduction.h"
 #include "ops/reduction.h"
@@ -84,6 +85,7 @@ OpSpec ArgOp(std::string name, KernelSource kernel, std::string doc) {
       .gradient = kNotDifferentiable,
       .kernel = kernel,
       .iteration = {.split = Split::kRows},
+      .batch = ArgReductionBatch,
       .doc = std::move(doc)};
 }
 

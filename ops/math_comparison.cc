@@ -1,6 +1,7 @@
 // Comparisons and logic. Contracts: ops/math_binary.h.
 #include <algorithm>
 
+#include "ops/batch_rules.h"
 #include "ops/elementwise.h"
 #include "ops/loop_arithmetic.h"
 #include "ops/math_binary.h"
@@ -138,6 +139,7 @@ OpSpec LogicalOp(std::string name, KernelSource kernel, std::string doc, LoopFun
   OpSpec spec = ComparisonOp(std::move(name), "", kernel, std::move(doc), loop, kInPlace | kCommutative);
   spec.inputs = {"x: bool", "y: bool"};
   spec.attrs = {};
+  spec.batch = spec.name == "LogicalAnd" ? LogicalAndBatch : LogicalOrBatch;
   return spec;
 }
 const OpRegistrar logical_and_op(LogicalOp("LogicalAnd",
@@ -153,6 +155,7 @@ OpSpec LogicalNotOp() {
   spec.inputs = {"x: bool"};
   spec.outputs = {"y: bool"};
   spec.attrs = {};
+  spec.batch = LogicalNotBatch;
   return spec;
 }
 const OpRegistrar logical_not_op(LogicalNotOp());

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "ops/array.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/elementwise.h"
 #include "ops/math.h"
 
@@ -40,6 +41,7 @@ const OpRegistrar bucketize({.name = "Bucketize",
                              .gradient = kNotDifferentiable,
                              .kernel = BucketizeKernel,
                              .iteration = {.split = Split::kFlat},
+                             .batch = ElementwiseBatch,
                              .doc = "The number of the interval that each element lies in."});
 
 // HistogramFixedWidth: counts in nbins equal parts of the range; what lies outside counts at its ends.
@@ -86,6 +88,7 @@ const OpRegistrar histogram({.name = "HistogramFixedWidth",
                              .shape = HistogramShape,
                              .gradient = kNotDifferentiable,
                              .kernel = HistogramKernel,
+                             .batch = MixBatch,
                              .doc = "Counts of values in equal parts of a range."});
 
 // DenseBincount: for each row, the weights (or ones) of equal integers added up; `binary_output` tells only which
@@ -183,6 +186,7 @@ OpSpec Bound(const char* name, KernelSource kernel, const char* doc) {
           .shape = BoundShape,
           .gradient = kNotDifferentiable,
           .kernel = kernel,
+          .batch = VectorsBatch,
           .doc = doc};
 }
 const OpRegistrar lower_bound(Bound("LowerBound", BoundKernel<false>, "The first places for values in sorted rows."));
@@ -212,6 +216,7 @@ const OpRegistrar population_count({.name = "PopulationCount",
                                     .gradient = kNotDifferentiable,
                                     .kernel = PopulationCountKernel,
                                     .iteration = {.split = Split::kFlat},
+                                    .batch = ElementwiseBatch,
                                     .doc = "How many bits of each element are 1."});
 
 // NthElement: the n-th smallest (or largest) of each row.   Those that equal it share dy.
@@ -259,6 +264,7 @@ const OpRegistrar nth_element({.name = "NthElement",
                                .shape = NthShape,
                                .gradient = NthGradient,
                                .kernel = NthKernel,
+                               .batch = VectorsBatch,
                                .doc = "The n-th smallest element of each row."});
 
 }  // namespace

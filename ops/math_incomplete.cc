@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "ops/array.h"
+#include "ops/batch_rules.h"
 #include "ops/elementwise.h"
 #include "ops/math.h"
 #include "ops/math_special.h"
@@ -217,6 +218,7 @@ const OpRegistrar betainc({.name = "Betainc",
                            .gradient = BetaincGradient,
                            .kernel = BetaincKernel,
                            .iteration = {.split = Split::kFlat},
+                           .batch = ElementwiseBatch,
                            .doc = "The regularized incomplete beta function."});
 
 }  // namespace

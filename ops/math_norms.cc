@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "ops/array.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/elementwise.h"
 #include "ops/linalg.h"
 #include "ops/math.h"
@@ -125,6 +126,7 @@ const OpRegistrar scan({.name = "CumulativeLogsumexp",
                         .shape = ScanShape,
                         .gradient = ScanGradient,
                         .kernel = ScanKernel,
+                        .batch = ScanBatch,
                         .doc = "Running logarithms of sums of exponents along a dimension."});
 
 // Cross: a x b of vectors of three.   da = b x dy, db = dy x a.
@@ -166,6 +168,7 @@ const OpRegistrar cross({.name = "Cross",
                          .shape = CrossShape,
                          .gradient = CrossGradient,
                          .kernel = CrossKernel,
+                         .batch = VectorsBatch,
                          .doc = "The cross products of vectors of three."});
 
 // UnravelIndex: the coordinates of flat indices, [dims] + indices.shape.

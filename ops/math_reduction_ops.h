@@ -7,6 +7,7 @@
 
 #include "graph/gradients.h"
 #include "ops/array_nodes.h"
+#include "ops/batch_rules.h"
 #include "ops/math_reduction.h"
 #include "ops/neutral_operands.h"
 #include "ops/reduction.h"
@@ -38,6 +39,7 @@ inline OpSpec ReductionOp(std::string name, const char* type_attr, KernelSource 
           .iteration = {.split = Split::kRows},
           .loop = loop,
           .simplify = SimplifySameShape,
+          .batch = ReductionBatch,
           .doc = std::move(doc)};
 }
 

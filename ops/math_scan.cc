@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "graph/gradients.h"
+#include "ops/batch_rules.h"
 #include "ops/elementwise.h"
 #include "ops/math_binary.h"
 #include "ops/math_reduction.h"
@@ -97,6 +98,7 @@ OpSpec ScanOp(std::string name, KernelSource kernel, GradientFunction gradient, 
           .gradient = gradient,
           .kernel = kernel,
           .traits = kInPlace,
+          .batch = ScanBatch,
           .doc = std::move(doc)};
 }
 

@@ -1,4 +1,5 @@
 // Segments of sorted ids: SegmentSum, SegmentMean, SegmentProd, SegmentMax, SegmentMin. Contracts: ops/math_segment.h.
+#include "ops/batch_rules.h"
 #include "ops/math_segment_loops.h"
 
 namespace staticflow {
@@ -77,6 +78,7 @@ OpSpec SegmentOp(std::string name, KernelSource kernel, GradientFunction gradien
           .shape = SegmentShape,
           .gradient = gradient,
           .kernel = kernel,
+          .batch = SegmentBatch,
           .doc = std::move(doc)};
 }
 

@@ -1,4 +1,5 @@
 // Segments of ids in any order: UnsortedSegmentSum, -Prod, -Max, -Min; and Bincount. Contracts: ops/math_segment.h.
+#include "ops/batch_rules.h"
 #include "ops/math_segment_loops.h"
 
 namespace staticflow {
@@ -56,6 +57,7 @@ OpSpec UnsortedOp(std::string name, KernelSource kernel, GradientFunction gradie
           .shape = UnsortedSegmentShape,
           .gradient = gradient,
           .kernel = kernel,
+          .batch = SegmentBatch,
           .doc = std::move(doc)};
 }
 
@@ -142,6 +144,7 @@ const OpRegistrar bincount_op({.name = "Bincount",
                                .shape = BincountShape,
                                .gradient = kNotDifferentiable,
                                .kernel = &BincountKernel,
+                               .batch = MixBatch,
                                .doc = "How often each of 0, 1, ..., size - 1 occurs, or the sums of weights."});
 
 Output Build(const char* type, const Operand& data, const Operand& ids, const Operand& number,

@@ -3,6 +3,7 @@
 
 #include "graph/gradients.h"
 #include "graph/shape_inference.h"
+#include "ops/batch_rules.h"
 #include "ops/elementwise.h"
 #include "ops/math_binary.h"
 #include "ops/matmul.h"
@@ -107,6 +108,7 @@ OpSpec BatchMatMulOp(std::string name, std::string types, ShapeFunction shape, s
           .gradient = BatchMatMulGradient,
           .kernel = BatchMatMulKernel,
           .iteration = {.split = Split::kRows},
+          .batch = BatchMatMulBatch,
           .doc = std::move(doc)};
 }
 

@@ -2,6 +2,7 @@
 #include "absl/strings/str_cat.h"
 #include "graph/gradients.h"
 #include "ops/array.h"
+#include "ops/batch_rules.h"
 #include "ops/loop_arithmetic.h"
 #include "ops/nn.h"
 #include "ops/nn_activation.h"
@@ -70,6 +71,7 @@ OpSpec BiasAddOp(std::string name, std::vector<std::string> attrs, std::string d
           .traits = kInPlace,
           .iteration = {.split = Split::kFlat},
           .loop = BiasAddLoop,
+          .batch = BiasBatch,
           .doc = std::move(doc)};
 }
 
@@ -123,6 +125,7 @@ const OpRegistrar bias_add_grad({.name = "BiasAddGrad",
                                  .kernel = BiasAddGradKernel,
                                  .iteration = {.split = Split::kFlat, .dims = "ij->j"},
                                  .loop = BiasAddGradLoop,
+                                 .batch = SumBatch,
                                  .doc = "The gradient of BiasAdd by the bias."});
 
 }  // namespace

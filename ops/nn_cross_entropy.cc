@@ -2,6 +2,7 @@
 #include "absl/strings/str_cat.h"
 #include "graph/gradients.h"
 #include "ops/array.h"
+#include "ops/batch_rules.h"
 #include "ops/math.h"
 #include "ops/nn.h"
 #include "ops/nn_composition.h"
@@ -124,6 +125,7 @@ const OpRegistrar cross_entropy({.name = "SoftmaxCrossEntropyWithLogits",
                                  .gradient = CrossEntropyGradient,
                                  .kernel = CrossEntropyKernel,
                                  .iteration = {.split = Split::kRows},
+                                 .batch = VectorsBatch,
                                  .doc = "Softmax cross-entropy of each row, and its gradient by the logits."});
 
 // SparseSoftmaxCrossEntropyWithLogits: the same for the one-hot rows that the class numbers `labels` stand for.
@@ -212,6 +214,7 @@ const OpRegistrar sparse_cross_entropy({.name = "SparseSoftmaxCrossEntropyWithLo
                                         .gradient = SparseCrossEntropyGradient,
                                         .kernel = SparseCrossEntropyKernel,
                                         .iteration = {.split = Split::kRows},
+                                        .batch = VectorsBatch,
                                         .doc = "Softmax cross-entropy of each row for labels that are class numbers."});
 
 // `x` as a matrix whose rows are its last dimension.

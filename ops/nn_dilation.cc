@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "graph/gradients.h"
 #include "graph/node_builder.h"
+#include "ops/batch_rules.h"
 #include "ops/elementwise.h"
 #include "runtime/kernel.h"
 
@@ -146,6 +147,7 @@ OpSpec Dilation(const char* name, const char* output, KernelSource kernel, Gradi
                  .shape = DilationShape,
                  .gradient = gradient,
                  .kernel = kernel,
+                 .batch = output == absl::string_view("filter_backprop: T") ? SumBatch : ConvBatch,
                  .doc = doc};
   if (gradient == kGradientIsError) spec.inputs.push_back("out_backprop: T");
   return spec;

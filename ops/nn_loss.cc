@@ -1,6 +1,7 @@
 // L2Loss.
 #include "graph/gradients.h"
 #include "graph/shape_inference.h"
+#include "ops/batch_rules.h"
 #include "ops/elementwise.h"
 #include "ops/math.h"
 #include "ops/nn.h"
@@ -41,6 +42,7 @@ const OpRegistrar l2_loss({.name = "L2Loss",
                            .shape = ScalarShape,
                            .gradient = L2LossGradient,
                            .kernel = L2LossKernel,
+                           .batch = SumBatch,
                            .doc = "sum(t^2) / 2 over all elements."});
 
 }  // namespace

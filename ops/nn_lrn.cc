@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "graph/gradients.h"
 #include "ops/array.h"
+#include "ops/batch_rules.h"
 #include "ops/math.h"
 #include "ops/matmul.h"
 #include "ops/nn.h"
@@ -103,6 +104,7 @@ const OpRegistrar lrn({.name = "LRN",
                        .gradient = LrnGradient,
                        .kernel = LrnKernel,
                        .iteration = {.split = Split::kRows},
+                       .batch = LeadingBatch,
                        .doc = "Local response normalization over the channels."});
 
 // LRNGrad: dx = dy n^-beta - 2 alpha beta x B(dy y / n).
@@ -168,6 +170,7 @@ const OpRegistrar lrn_grad({.name = "LRNGrad",
                             .gradient = LrnGradGradient,
                             .kernel = LrnGradKernel,
                             .iteration = {.split = Split::kRows},
+                            .batch = LeadingBatch,
                             .doc = "The gradient of LRN by its input."});
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Softmax and LogSoftmax over the last dimension.
 #include "graph/gradients.h"
 #include "ops/array.h"
+#include "ops/batch_rules.h"
 #include "ops/math.h"
 #include "ops/nn.h"
 #include "ops/nn_rows.h"
@@ -106,6 +107,7 @@ const OpRegistrar softmax({.name = "Softmax",
                            .gradient = SoftmaxGradient,
                            .kernel = SoftmaxKernel<false>,
                            .iteration = {.split = Split::kRows},
+                           .batch = VectorsBatch,
                            .doc = "exp(x) / sum(exp(x)) over the last dimension."});
 
 // LogSoftmax: y = x - log sum exp(x).   dx = dy - sum(dy) exp(y).
@@ -122,6 +124,7 @@ const OpRegistrar log_softmax({.name = "LogSoftmax",
                                .gradient = LogSoftmaxGradient,
                                .kernel = SoftmaxKernel<true>,
                                .iteration = {.split = Split::kRows},
+                               .batch = VectorsBatch,
                                .doc = "x - log(sum(exp(x))) over the last dimension."});
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "ops/batch_rules.h"
 #include "ops/conv_picture.h"
 #include "ops/conv_scratch.h"
 #include "ops/pool.h"
@@ -93,6 +94,7 @@ const OpRegistrar max_pool_with_argmax({.name = "MaxPoolWithArgmax",
                                         .gradient = MaxPoolWithArgmaxGradient,
                                         .kernel = MaxPoolWithArgmaxKernel,
                                         .iteration = {.split = Split::kRows},
+                                        .batch = LeadingBatch,
                                         .doc = "The maximum over windows of pictures, and where it is."});
 
 // An index into picture `p`, made relative to it; InvalidArgument when it lies outside.
@@ -160,6 +162,7 @@ const OpRegistrar max_pool_grad_with_argmax({.name = "MaxPoolGradWithArgmax",
                                              .gradient = MaxPoolGradWithArgmaxGradient,
                                              .kernel = MaxPoolGradWithArgmaxKernel,
                                              .iteration = {.split = Split::kRows},
+                                             .batch = LeadingBatch,
                                              .doc = "The gradient of MaxPoolWithArgmax."});
 
 // MaxPoolGradGradWithArgmax: ddy = ddx[argmax].   The gradient by ddx is MaxPoolGradWithArgmax of ddy's.
@@ -193,6 +196,7 @@ const OpRegistrar max_pool_grad_grad_with_argmax({.name = "MaxPoolGradGradWithAr
                                                   .gradient = MaxPoolGradGradWithArgmaxGradient,
                                                   .kernel = MaxPoolGradGradWithArgmaxKernel,
                                                   .iteration = {.split = Split::kRows},
+                                                  .batch = LeadingBatch,
                                                   .doc = "The gradient of MaxPoolGradWithArgmax by its gradient."});
 
 }  // namespace

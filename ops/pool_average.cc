@@ -1,5 +1,6 @@
 // AvgPool, AvgPoolGrad, AvgPool3D, AvgPool3DGrad.
 #include "ops/array.h"
+#include "ops/batch_rules.h"
 #include "ops/conv_picture.h"
 #include "ops/pool.h"
 #include "ops/pool_nodes.h"
@@ -52,6 +53,7 @@ OpSpec AvgPoolOp(std::string name, std::string input, std::vector<std::string> a
           .gradient = gradient,
           .kernel = AvgPoolKernel,
           .iteration = {.split = Split::kRows},
+          .batch = LeadingBatch,
           .doc = std::move(doc)};
 }
 constexpr char kFloats[] = "T: {half, bfloat16, float, double}";
@@ -117,6 +119,7 @@ OpSpec AvgPoolGradOp(std::string name, std::vector<std::string> attrs, GradientF
           .gradient = gradient,
           .kernel = AvgPoolGradKernel,
           .iteration = {.split = Split::kRows},
+          .batch = LeadingBatch,
           .doc = std::move(doc)};
 }
 const OpRegistrar avg_pool_grad(AvgPoolGradOp("AvgPoolGrad", Pool2DAttrs(kFloats), AvgPoolGradGradient<false>,

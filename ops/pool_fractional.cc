@@ -8,6 +8,7 @@
 #include "graph/gradients.h"
 #include "ops/array.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/elementwise.h"
 #include "ops/random_counter.h"
 
@@ -206,6 +207,11 @@ void AvgGradient(GradientContext& c) {
                   .Attr("overlapping", c.attr<bool>("overlapping"))
                   .Build());
 }
+// The sequences hold where the windows begin, which random numbers alone decide.
+void FractionalPoolBatch(BatchContext& c) {
+  LeadingBatch(c);
+  for (int i = 1; i < c.num_outputs(); ++i) c.set_output(i, BatchRows::Constant());
+}
 OpSpec FractionalPool(const char* name, KernelSource kernel, GradientFunction gradient, const char* doc) {
   return {.name = name,
           .inputs = {"value: T"},
@@ -216,6 +222,7 @@ OpSpec FractionalPool(const char* name, KernelSource kernel, GradientFunction gr
           .gradient = gradient,
           .kernel = kernel,
           .traits = kStateful,
+          .batch = FractionalPoolBatch,
           .doc = doc};
 }
 const OpRegistrar max_pool(FractionalPool("FractionalMaxPool", PoolKernel<true>, MaxGradient,
@@ -247,6 +254,7 @@ OpSpec FractionalGrad(const char* name, std::vector<std::string> inputs, ShapeFu
           .shape = shape,
           .gradient = kGradientIsError,
           .kernel = kernel,
+          .batch = LeadingBatch,
           .doc = doc};
 }
 const OpRegistrar max_grad(FractionalGrad("FractionalMaxPoolGrad", {"orig_input: T", "orig_output: T"}, MaxGradShape,

@@ -1,4 +1,5 @@
 // MaxPool, MaxPoolV2, MaxPool3D.
+#include "ops/batch_rules.h"
 #include "ops/pool.h"
 #include "ops/pool_sizes.h"
 
@@ -66,6 +67,7 @@ OpSpec MaxPoolOp(std::string name, std::vector<std::string> inputs, std::vector<
           .gradient = MaxPoolGradient,
           .kernel = MaxPoolKernel,
           .iteration = {.split = Split::kRows},
+          .batch = LeadingBatch,
           .doc = std::move(doc)};
 }
 constexpr char kPooled[] = "T: {half, bfloat16, float, double, int32, int64, uint8, int16, int8, uint16}";

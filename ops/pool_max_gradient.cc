@@ -1,5 +1,6 @@
 // The gradients of MaxPool, MaxPoolV2 and MaxPool3D, and the gradients' gradients.
 #include "absl/strings/str_cat.h"
+#include "ops/batch_rules.h"
 #include "ops/conv_picture.h"
 #include "ops/conv_scratch.h"
 #include "ops/pool_sizes.h"
@@ -95,6 +96,7 @@ OpSpec GradOp(std::string name, std::vector<std::string> inputs, std::vector<std
           .outputs = {"output: T"},
           .attrs = std::move(attrs),
           .iteration = {.split = Split::kRows},
+          .batch = LeadingBatch,
           .doc = std::move(doc)};
 }
 OpSpec MaxPoolGradOp(OpSpec spec, KernelSource kernel) {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "graph/gradients.h"
 #include "graph/node_builder.h"
+#include "ops/batch_rules.h"
 #include "ops/elementwise.h"
 #include "ops/random.h"
 #include "ops/random_counter.h"
@@ -66,6 +67,7 @@ const OpRegistrar random_shuffle({.name = "RandomShuffle",
                                   .gradient = kNotDifferentiable,
                                   .kernel = ShuffleKernel,
                                   .traits = kStateful,
+                                  .batch = MixBatch,
                                   .doc = "The slices along dimension 0 in random order."});
 
 // Multinomial: samples classes by their unnormalized log-probabilities.
@@ -142,6 +144,7 @@ const OpRegistrar multinomial({.name = "Multinomial",
                                .gradient = kNotDifferentiable,
                                .kernel = MultinomialKernel,
                                .traits = kStateful,
+                               .batch = VectorsBatch,
                                .doc = "Class numbers drawn from the softmax of each row of logits."});
 
 absl::Status StatelessMultinomialShape(ShapeContext& c) {

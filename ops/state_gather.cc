@@ -2,6 +2,7 @@
 #include "ops/array.h"
 #include "ops/array_index.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/state.h"
 #include "ops/state_rows.h"
 
@@ -79,6 +80,7 @@ const OpRegistrar gather({.name = "ResourceGather",
                           .kernel = GatherKernel,
                           .traits = kStateful,
                           .access = {{0, Access::kRead}},
+                          .batch = GatherBatch,
                           .doc = "Rows of the variable behind a handle."});
 
 // ResourceGatherNd: slices at index tuples.   The variable's gradient: dy scattered.
@@ -122,6 +124,7 @@ const OpRegistrar gather_nd({.name = "ResourceGatherNd",
                              .kernel = GatherNdKernel,
                              .traits = kStateful,
                              .access = {{0, Access::kRead}},
+                             .batch = GatherNdBatch,
                              .doc = "Slices of the variable behind a handle at index tuples."});
 
 }  // namespace

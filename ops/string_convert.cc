@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "graph/gradients.h"
 #include "graph/shape_inference.h"
+#include "ops/batch_rules.h"
 #include "ops/elementwise.h"
 #include "ops/strings.h"
 
@@ -90,6 +91,7 @@ const OpRegistrar as_string(OnStrings({.name = "AsString",
                                                  "precision: int = -1", "scientific: bool = false",
                                                  "shortest: bool = false", "width: int = -1", "fill: string = ''"},
                                        .kernel = AsStringKernel,
+                                       .batch = ElementwiseBatch,
                                        .doc = "Numbers as text."}));
 
 // StringToNumber: text as numbers.
@@ -121,6 +123,7 @@ const OpRegistrar string_to_number(
                .outputs = {"output: out_type"},
                .attrs = {"out_type: {float, double, int32, int64, uint32, uint64} = float"},
                .kernel = StringToNumberKernel,
+               .batch = ElementwiseBatch,
                .doc = "Text as numbers."}));
 
 // EncodeBase64, DecodeBase64.
@@ -150,11 +153,13 @@ const OpRegistrar encode_base64(OnStrings({.name = "EncodeBase64",
                                            .outputs = {"output: string"},
                                            .attrs = {"pad: bool = false"},
                                            .kernel = EncodeKernel,
+                                           .batch = ElementwiseBatch,
                                            .doc = "Bytes as base64."}));
 const OpRegistrar decode_base64(OnStrings({.name = "DecodeBase64",
                                            .inputs = {"input: string"},
                                            .outputs = {"output: string"},
                                            .kernel = DecodeKernel,
+                                           .batch = ElementwiseBatch,
                                            .doc = "Base64 as bytes."}));
 
 // DecodeRaw: the bytes of strings of one length as elements of a type: bytes.shape + [n].

@@ -3,6 +3,7 @@
 #include "absl/strings/str_format.h"
 #include "graph/gradients.h"
 #include "graph/shape_inference.h"
+#include "ops/batch_rules.h"
 #include "ops/save_restore.h"
 #include "runtime/kernel.h"
 
@@ -67,6 +68,7 @@ const OpRegistrar string_join({.name = "StringJoin",
                                .shape = StringJoinShape,
                                .gradient = kNotDifferentiable,
                                .kernel = StringJoinKernel,
+                               .batch = ElementwiseBatch,
                                .doc = "Joins strings element by element."});
 
 // ShardedFilename: "basename-00001-of-00004".

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "graph/gradients.h"
 #include "graph/shape_inference.h"
+#include "ops/batch_rules.h"
 #include "ops/elementwise.h"
 #include "ops/strings.h"
 
@@ -47,6 +48,7 @@ const OpRegistrar length({.name = "StringLength",
                           .gradient = kNotDifferentiable,
                           .kernel = LengthKernel,
                           .iteration = {.split = Split::kFlat},
+                          .batch = ElementwiseBatch,
                           .doc = "The lengths of strings."});
 
 std::string Lower(const std::string& text) { return absl::AsciiStrToLower(text); }
@@ -67,6 +69,7 @@ OpSpec EachStringOp(const char* name, KernelSource kernel, std::vector<std::stri
           .gradient = kNotDifferentiable,
           .kernel = kernel,
           .iteration = {.split = Split::kFlat},
+          .batch = ElementwiseBatch,
           .doc = doc};
 }
 const char kEncoding[] = "encoding: {'', 'utf-8'} = ''";
@@ -136,6 +139,7 @@ const OpRegistrar substr({.name = "Substr",
                           .gradient = kNotDifferentiable,
                           .kernel = SubstrKernel,
                           .iteration = {.split = Split::kFlat},
+                          .batch = ElementwiseBatch,
                           .doc = "Parts of strings."});
 
 }  // namespace

@@ -1,6 +1,7 @@
 // RegexFullMatch, RegexReplace and their forms with fixed patterns.
 #include "graph/gradients.h"
 #include "graph/shape_inference.h"
+#include "ops/batch_rules.h"
 #include "ops/regex.h"
 #include "runtime/kernel.h"
 
@@ -66,6 +67,7 @@ OpSpec RegexOp(const char* name, std::vector<std::string> inputs, const char* ou
           .gradient = kNotDifferentiable,
           .kernel = kernel,
           .iteration = {.split = Split::kFlat},
+          .batch = ElementwiseBatch,
           .doc = doc};
 }
 const OpRegistrar full_match(RegexOp("RegexFullMatch", {"input: string", "pattern: string"}, "output: bool", {},

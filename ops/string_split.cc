@@ -9,6 +9,7 @@
 #include "graph/shape_inference.h"
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_rules.h"
 #include "ops/math_segment_loops.h"
 #include "ops/strings.h"
 
@@ -195,6 +196,7 @@ const OpRegistrar reduce_join({.name = "ReduceJoin",
                                .shape = JoinShape,
                                .gradient = kNotDifferentiable,
                                .kernel = JoinKernel,
+                               .batch = ReductionBatch,
                                .doc = "Strings joined along dimensions."});
 
 // UnsortedSegmentJoin: [num_segments] + inputs.shape[segment_ids.rank:].
@@ -250,6 +252,7 @@ const OpRegistrar segment_join({.name = "UnsortedSegmentJoin",
                                 .shape = SegmentJoinShape,
                                 .gradient = kNotDifferentiable,
                                 .kernel = SegmentJoinKernel,
+                                .batch = SegmentBatch,
                                 .doc = "Strings joined by segments."});
 
 }  // namespace

@@ -8,7 +8,6 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "graph/function_inliner.h"
-#include "graph/signature.h"
 #include "graph/status.h"
 #include "runtime/schedule.h"
 
@@ -166,23 +165,6 @@ int AliasedInput(const Node& node, int i) {
     if (op.is(role)) return 0;
   }
   return op.has(kAlias) && i < node.num_inputs() ? i : -1;
-}
-
-std::optional<Access> AccessOf(const Node& node, int i) {
-  const Output input = node.input(i);
-  if (VariableBehind(input) == nullptr) return std::nullopt;
-  for (const VariableAccess& access : node.op().spec.access) {
-    if (access.input == i) return access.access;
-  }
-  if (node.op().is(OpRole::kReadVariable)) return Access::kRead;
-  const bool passes_on = node.op().is(OpRole::kSwitch) || node.op().is(OpRole::kMerge) ||
-                         node.op().is(OpRole::kIdentity) || node.op().is(OpRole::kEnter) ||
-                         node.op().is(OpRole::kExit) || node.op().is(OpRole::kNextIteration) || node.op().has(kAlias);
-  if (input.dtype() == DT_RESOURCE) return passes_on ? std::nullopt : std::optional(Access::kUpdate);
-  absl::StatusOr<std::vector<ArgType>> args = ExpandArgs(node.op().inputs, node.attrs());
-  const bool takes_ref = args.ok() && (*args)[i].is_ref;
-  if (!takes_ref) return Access::kRead;
-  return passes_on ? std::nullopt : std::optional(Access::kUpdate);
 }
 
 Output SwitchPredicate(const Node& switch_node) {

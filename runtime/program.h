@@ -24,6 +24,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "graph/graph.h"
+#include "graph/variable_access.h"
 #include "graph/variable_key.h"
 #include "runtime/guards.h"
 #include "runtime/session.h"
@@ -71,9 +72,6 @@ absl::StatusOr<Program> CompileProgram(Signature signature);
 
 // The input whose memory output `i` of `node` is, or -1 when the node computes or copies it.
 int AliasedInput(const Node& node, int i);
-
-// What `node` does to the variable behind its input `i`; nullopt when there is none or it only passes it on.
-std::optional<Access> AccessOf(const Node& node, int i);
 
 // The predicate that decides which output of `switch_node` lives, without the identities in between.
 Output SwitchPredicate(const Node& switch_node);
