@@ -5,7 +5,9 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "graph/status.h"
+#include "runtime/audit.h"
 #include "runtime/io/env.h"
 #include "runtime/pass.h"
 #include "runtime/profile.h"
@@ -67,6 +69,21 @@ void SessionState::Close() {
   while (active_.load(std::memory_order_acquire) > 0) std::this_thread::yield();
 }
 
+absl::Status SessionState::AuditBeforeRunning(const Signature& signature, absl::Span<const Tensor> feeds) {
+  if (options_.audit == Audit::kOff) return absl::OkStatus();
+  const std::vector<std::string> findings = AuditStep(signature, feeds);
+  if (findings.empty()) return absl::OkStatus();
+  if (options_.audit == Audit::kError) return absl::FailedPreconditionError(absl::StrJoin(findings, "; "));
+  for (const std::string& finding : findings) {
+    {
+      std::lock_guard lock(findings_mutex_);
+      if (!findings_.insert(finding).second) continue;
+    }
+    options_.warn(finding);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status PreparedStep::CheckFeeds(absl::Span<const Tensor> feeds) const {
   const std::vector<Output>& wanted = program_->signature.feeds;
   if (feeds.size() != wanted.size()) {
@@ -101,6 +118,7 @@ absl::StatusOr<PreparedStep::PlanEntry*> PreparedStep::FindPlan(absl::Span<const
     plans_.splice(plans_.begin(), plans_, it);
     return &plans_.front();
   }
+  SF_RETURN_IF_ERROR(session_->AuditBeforeRunning(program_->signature, feeds));
   std::vector<Shape> shapes;
   for (const Tensor& feed : feeds) shapes.push_back(feed.shape());
   PlanOptions options{.memory_budget = session_->options().memory_budget, .workers = session_->options().threads};

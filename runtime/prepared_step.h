@@ -12,9 +12,11 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
 #include "runtime/executor.h"
 #include "runtime/plan.h"
 #include "runtime/session.h"
@@ -29,6 +31,8 @@ class SessionState {
   const SessionOptions& options() const { return options_; }
   ResourceStore& resources() { return resources_; }
   Env* env() const { return env_; }
+  // Asks the audits about a step that is being planned; FailedPrecondition as SessionOptions::audit says.
+  absl::Status AuditBeforeRunning(const Signature& signature, absl::Span<const Tensor> feeds);
   int64_t NextStepId() { return steps_.fetch_add(1, std::memory_order_relaxed); }
 
   // Every call is announced, so that Close can wait for those under way. False after Close.
@@ -40,6 +44,8 @@ class SessionState {
   SessionOptions options_;
   ResourceStore resources_;
   Env* env_;
+  std::mutex findings_mutex_;
+  absl::flat_hash_set<std::string> findings_ ABSL_GUARDED_BY(findings_mutex_);  // that were told
   std::atomic<int64_t> steps_ = 0;
   std::atomic<int64_t> active_ = 0;
   std::atomic<bool> closed_ = false;

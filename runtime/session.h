@@ -41,12 +41,20 @@ class StepProfile;
 struct ExplainOptions;
 struct Explanation;
 
+// What to do with the findings about a step that is to run for the first time (runtime/audit.h).
+enum class Audit {
+  kOff,
+  kWarn,   // each sentence goes to SessionOptions::warn, once in a session
+  kError,  // the step does not run: FailedPrecondition with all sentences
+};
+
 struct SessionOptions {
   int threads = 0;  // 0: what the process may use (affinity, cgroup quota); results never depend on it
   int64_t memory_budget = int64_t{16} << 30;              // bytes for tensors of one step; more is ResourceExhausted
   std::function<void(absl::string_view)> warn = nullptr;  // null: warnings go to standard error
   Env* env = nullptr;                                     // null: the real file system
   int max_plans = 64;                                     // plans kept per session
+  Audit audit = Audit::kWarn;                             // of steps before they run
   std::string passes = "";  // rewrites that are off, as "-fuse_loops,-partition" (runtime/pass.h); "": all are on
 };
 

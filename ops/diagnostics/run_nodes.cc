@@ -1,0 +1,240 @@
+#include "ops/diagnostics/run_nodes.h"
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/match.h"
+#include "graph/shape_inference.h"
+#include "graph/variable_access.h"
+#include "graph/variable_key.h"
+#include "ops/diagnostics/graph_uses.h"
+
+namespace staticflow {
+namespace {
+
+bool IsBackEdge(const Node& node, Output input) {
+  return node.op().is(OpRole::kMerge) && input.node()->op().is(OpRole::kNextIteration);
+}
+
+bool IsOptimizerUpdate(const Node& node) {
+  for (absl::string_view prefix : {"Apply", "SparseApply", "ResourceApply", "ResourceSparseApply"}) {
+    if (absl::StartsWith(node.type(), prefix)) return true;
+  }
+  return false;
+}
+
+// Whether the value comes out of a checkpoint.
+bool IsRestored(Output value) {
+  while (value.node()->op().is(OpRole::kIdentity)) value = value.node()->input(0);
+  return IsType(*value.node(), {"RestoreV2", "Restore", "RestoreSlice"});
+}
+
+}  // namespace
+
+RunNodes::RunNodes(const Graph& g, const Session::Feeds& feeds, absl::Span<const Output> fetches,
+                   absl::Span<const Operation> targets)
+    : graph_(g), rank_(static_cast<size_t>(g.num_nodes()), -1) {
+  for (const auto& [output, value] : feeds) feeds_[output] = value;
+  Collect(fetches, targets);
+  FindLiving();
+  InferAll();
+}
+
+void RunNodes::Collect(absl::Span<const Output> fetches, absl::Span<const Operation> targets) {
+  std::vector<bool> seen(rank_.size(), false);
+  std::vector<std::pair<Node*, size_t>> path;
+  std::vector<Node*> later;
+  const auto enter = [&](Node* node) {
+    if (node == nullptr || seen[static_cast<size_t>(node->id())]) return;
+    seen[static_cast<size_t>(node->id())] = true;
+    path.emplace_back(node, 0);
+  };
+  const auto finish = [&] {
+    while (!path.empty()) {
+      auto& [node, next] = path.back();
+      const size_t num_inputs = static_cast<size_t>(node->num_inputs());
+      if (next < num_inputs) {
+        const Output input = node->input(static_cast<int>(next++));
+        if (IsFed(input)) continue;
+        if (IsBackEdge(*node, input)) {
+          later.push_back(input.node());
+        } else {
+          enter(input.node());
+        }
+      } else if (next < num_inputs + node->control_inputs().size()) {
+        enter(node->control_inputs()[next++ - num_inputs]);
+      } else {
+        rank_[static_cast<size_t>(node->id())] = static_cast<int>(needed_.size());
+        needed_.push_back(node);
+        path.pop_back();
+      }
+    }
+  };
+  for (Output fetch : fetches) {
+    if (fetch.valid() && !IsFed(fetch)) enter(fetch.node());
+    finish();
+  }
+  for (Operation target : targets) {
+    enter(target.node());
+    finish();
+  }
+  while (!later.empty()) {
+    Node* const node = later.back();
+    later.pop_back();
+    enter(node);
+    finish();
+  }
+}
+
+std::optional<bool> RunNodes::Predicate(Output predicate) const {
+  bool negated = false;
+  for (int steps = 0; predicate.valid() && steps <= graph_.num_nodes(); ++steps) {
+    const Tensor* value = nullptr;
+    const Node& node = *predicate.node();
+    if (const auto feed = feeds_.find(predicate); feed != feeds_.end()) {
+      value = &feed->second;
+    } else if (node.op().is(OpRole::kConst)) {
+      value = &node.attr<Tensor>("value");
+    } else if (node.num_inputs() > 0 && predicate.index() == 0 &&
+               (IsType(node, {"LogicalNot"}) || node.op().is(OpRole::kIdentity) || node.op().is(OpRole::kDefault))) {
+      negated ^= IsType(node, {"LogicalNot"});
+      predicate = node.input(0);
+      continue;
+    } else if (node.op().is(OpRole::kSwitch)) {
+      predicate = node.input(0);
+      continue;
+    }
+    if (value == nullptr || value->dtype() != DT_BOOL || value->num_elements() != 1) return std::nullopt;
+    return *static_cast<const bool*>(value->raw()) != negated;
+  }
+  return std::nullopt;
+}
+
+// Inputs come first, so one sweep tells; what comes around a loop lives when what enters it does.
+void RunNodes::FindLiving() {
+  lives_.assign(needed_.size(), false);
+  for (size_t i = 0; i < needed_.size(); ++i) {
+    const Node& node = *needed_[i];
+    const auto computed = [&](Output input) { return MayBeComputed(input); };
+    bool lives = node.op().is(OpRole::kMerge) ? absl::c_any_of(node.inputs(), computed)
+                                              : absl::c_all_of(node.inputs(), computed);
+    for (const Node* control : node.control_inputs()) {
+      const int rank = rank_[static_cast<size_t>(control->id())];
+      lives = lives && (rank < 0 || rank >= static_cast<int>(i) || lives_[static_cast<size_t>(rank)]);
+    }
+    lives_[i] = lives;
+    if (!lives || !node.op().is(OpRole::kSwitch)) continue;
+    if (const std::optional<bool> value = Predicate(node.input(1))) dead_[needed_[i]->output(*value ? 0 : 1)] = true;
+  }
+}
+
+bool RunNodes::MayRun(const Node& node) const {
+  const int rank = rank_[static_cast<size_t>(node.id())];
+  return rank >= 0 && lives_[static_cast<size_t>(rank)];
+}
+
+bool RunNodes::MayBeComputed(Output output) const {
+  if (IsFed(output)) return true;
+  return MayRun(*output.node()) && !dead_.contains(output);
+}
+
+const Shape& RunNodes::ShapeOf(Output output) const {
+  const auto it = shapes_.find(output);
+  return it == shapes_.end() ? output.shape() : it->second;
+}
+
+void RunNodes::InferAll() {
+  for (const auto& [output, value] : feeds_) {
+    if (value.valid()) shapes_[output] = value.shape();
+  }
+  if (shapes_.empty()) return;
+  for (Node* node : needed_) {
+    if (absl::c_none_of(node->inputs(), [&](Output input) { return shapes_.contains(input); })) continue;
+    std::vector<Shape> inputs;
+    std::vector<const Tensor*> values;
+    for (Output input : node->inputs()) {
+      inputs.push_back(ShapeOf(input));
+      values.push_back(input.node()->op().is(OpRole::kConst) ? &input.node()->attr<Tensor>("value") : nullptr);
+    }
+    const absl::StatusOr<std::vector<Shape>> outputs = InferShapes(*node, inputs, values);
+    if (!outputs.ok()) continue;  // the step itself will say so
+    for (int i = 0; i < node->num_outputs(); ++i) {
+      const absl::StatusOr<Shape> shape = node->output_shape(i).MergeWith((*outputs)[static_cast<size_t>(i)]);
+      if (shape.ok() && *shape != node->output_shape(i)) shapes_.try_emplace(node->output(i), *shape);
+    }
+  }
+}
+
+std::vector<bool> RunNodes::ReachedFrom(absl::Span<const Output> sources) const {
+  std::vector<bool> reached(rank_.size(), false);
+  const auto is_source = [&](Output output) { return absl::c_linear_search(sources, output); };
+  for (const Node* node : needed_) {
+    for (Output input : node->inputs()) {
+      if (is_source(input) || (!IsFed(input) && reached[static_cast<size_t>(input.node()->id())])) {
+        reached[static_cast<size_t>(node->id())] = true;
+      }
+    }
+  }
+  return reached;
+}
+
+std::vector<bool> RunNodes::Reaching(absl::Span<const Output> ends) const {
+  std::vector<bool> reaching(rank_.size(), false);
+  std::vector<const Node*> open;
+  const auto add = [&](Output output) {
+    if (!output.valid() || IsFed(output) || reaching[static_cast<size_t>(output.node()->id())]) return;
+    reaching[static_cast<size_t>(output.node()->id())] = true;
+    open.push_back(output.node());
+  };
+  for (Output end : ends) add(end);
+  while (!open.empty()) {
+    const Node* node = open.back();
+    open.pop_back();
+    for (Output input : node->inputs()) add(input);
+  }
+  return reaching;
+}
+
+Node* RunNodes::Trained(const Node& node) const {
+  if (!MayRun(node)) return nullptr;
+  const std::vector<Node*> written = VariablesWrittenBy(node);
+  if (written.empty() || written[0] == nullptr) return nullptr;
+  if (IsOptimizerUpdate(node)) return written[0];
+  const Variable* variable = graph_.FindVariable(written[0]);
+  if (variable == nullptr || !variable->trainable || variable->initializer == &node) return nullptr;
+  return node.num_inputs() > 1 && IsRestored(node.input(1)) ? nullptr : written[0];
+}
+
+bool NearestIsTrained(absl::Span<const Output> outputs, const absl::flat_hash_set<const Node*>& trainable,
+                      const absl::flat_hash_set<const Node*>& trained) {
+  absl::flat_hash_set<const Node*> seen;
+  std::vector<const Node*> level;
+  for (Output output : outputs) {
+    if (seen.insert(output.node()).second) level.push_back(output.node());
+  }
+  while (!level.empty()) {
+    std::vector<const Node*> next;
+    bool found = false;
+    for (const Node* node : level) {
+      if (trained.contains(node)) return true;
+      found = found || trainable.contains(node);
+      for (Output input : node->inputs()) {
+        if (seen.insert(input.node()).second) next.push_back(input.node());
+      }
+    }
+    if (found) return false;
+    level = std::move(next);
+  }
+  return true;
+}
+
+Node* VariableOfValue(Output value) {
+  for (int steps = 0; value.valid() && steps <= value.graph().num_nodes(); ++steps) {
+    if (Node* variable = VariableSeenThrough(value)) return variable;
+    if (value.node()->op().is(OpRole::kReadVariable)) return VariableBehind(value.node()->input(0));
+    const int input = PassedOnInput(value);
+    if (input < 0) return nullptr;
+    value = value.node()->input(input);
+  }
+  return nullptr;
+}
+
+}  // namespace staticflow

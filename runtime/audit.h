@@ -1,0 +1,34 @@
+// Audits: what looks at a step before it first runs, to say what its author may not have meant.
+//
+//   const AuditRegistrar batch_norm(AuditBatchNormOfStep);      // in the file that knows the ops in question
+//
+// A session asks every registered audit when it plans a signature for feeds of new shapes or other predicates, never
+// again while these stay the same, and does with the findings what SessionOptions::audit says. A program that links no
+// audit has none. Registered before main(); read-only from then on, so any thread may ask.
+#ifndef STATICFLOW_RUNTIME_AUDIT_H_
+#define STATICFLOW_RUNTIME_AUDIT_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "graph/tensor.h"
+#include "runtime/session.h"
+
+namespace staticflow {
+
+// One sentence per finding, about the step that runs `signature` on `feeds` (in the signature's order). Takes time
+// linear in the graph; changes nothing.
+using AuditFunction = std::vector<std::string> (*)(const Signature& signature, absl::Span<const Tensor> feeds);
+
+class AuditRegistrar {
+ public:
+  explicit AuditRegistrar(AuditFunction audit);
+};
+
+// The findings of all audits, in the order of their registration.
+std::vector<std::string> AuditStep(const Signature& signature, absl::Span<const Tensor> feeds);
+
+}  // namespace staticflow
+
+#endif  // STATICFLOW_RUNTIME_AUDIT_H_
