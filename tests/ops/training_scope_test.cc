@@ -1,0 +1,253 @@
+// What belongs to a loss: its update ops, what a checkpoint must hold for it, which variables it gives a gradient.
+#include <gmock/gmock.h>
+
+#include "absl/strings/str_cat.h"
+#include "graph/gradients.h"
+#include "ops/array.h"
+#include "ops/diagnostics/checkpoint_coverage.h"
+#include "ops/diagnostics/gradient_coverage.h"
+#include "ops/diagnostics/update_ops.h"
+#include "ops/initializers.h"
+#include "ops/layers/layers.h"
+#include "ops/math.h"
+#include "ops/nn.h"
+#include "ops/random.h"
+#include "ops/state.h"
+#include "ops/train/adam.h"
+#include "ops/train/saver.h"
+#include "runtime/io/bundle.h"
+#include "runtime/io/fault_env.h"
+
+namespace staticflow {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+
+// ---- Update ops ----
+
+// A generator of pictures from noise, and a discriminator that sees them and real ones: two networks that share a path.
+struct TwoNetworks {
+  explicit TwoNetworks(bool with_gamma) {
+    z = Placeholder(g, {.dtype = DT_FLOAT, .shape = {-1, 4}, .name = "z"});
+    real = Placeholder(g, {.dtype = DT_FLOAT, .shape = {-1, 6}, .name = "real"});
+    const layers::BatchNormalizationOptions bn = {.center = with_gamma, .scale = with_gamma, .training = true};
+    {
+      const VariableScope scope(g, "generator");
+      const Output h = Relu(layers::BatchNormalization(g, layers::Dense(g, z, {.units = 5, .use_bias = false}), bn));
+      fake = Tanh(layers::Dense(g, h, {.units = 6}));
+    }
+    const auto discriminate = [&](Output x) {
+      const VariableScope scope(g, "discriminator", {.reuse = Reuse::kAutoReuse});
+      const auto named = [](layers::BatchNormalizationOptions options) {
+        options.name = "bn";
+        return options;
+      };
+      const Output h = layers::Dense(g, x, {.units = 5, .use_bias = false, .name = "d0"});
+      return layers::Dense(g, LeakyRelu(layers::BatchNormalization(g, h, named(bn))), {.units = 1, .name = "d1"});
+    };
+    const Output on_real = discriminate(real), on_fake = discriminate(fake);
+    d_loss = Mean(Softplus(-on_real)) + Mean(Softplus(on_fake));
+    g_loss = Mean(Softplus(-on_fake));
+  }
+  std::vector<Output> Trainable(const std::string& scope) const {
+    std::vector<Output> variables;
+    for (const Variable* variable : g.variables(kTrainableVariables)) {
+      if (variable->name().starts_with(scope)) variables.push_back(variable->ref());
+    }
+    return variables;
+  }
+  std::vector<std::string> Updates(Output loss, const std::string& scope) const {
+    std::vector<std::string> names;
+    for (Operation update : UpdateOpsFor(loss, Trainable(scope))) names.push_back(update.name());
+    return names;
+  }
+
+  Graph g;
+  Output z, real, fake, d_loss, g_loss;
+};
+
+TEST(UpdateOpsFor, TakesThoseOfTheNetworkThatIsTrained) {
+  for (const bool with_gamma : {true, false}) {
+    const TwoNetworks n(with_gamma);
+    ASSERT_TRUE(n.g.status().ok()) << n.g.status();
+    ASSERT_EQ(n.g.collection(kUpdateOps).size(), 6u);
+    const std::string g_bn = "generator/batch_normalization/", d_bn = "discriminator/bn/";
+    EXPECT_THAT(n.Updates(n.g_loss, "generator"), ElementsAre(g_bn + "AssignMovingAvg", g_bn + "AssignMovingAvg_1"));
+    const std::vector<std::string> of_discriminator = n.Updates(n.d_loss, "discriminator");
+    EXPECT_EQ(of_discriminator.size(), 4u);
+    for (const std::string& name : of_discriminator) EXPECT_THAT(name, HasSubstr("discriminator"));
+    // Both networks trained by one loss: everything on its way.
+    EXPECT_EQ(UpdateOpsFor(n.d_loss).size(), 6u);
+  }
+}
+
+// A step of one network leaves the averages of the other bit for bit as they are, and moves its own.
+TEST(UpdateOpsFor, LeavesTheOtherNetworkAlone) {
+  TwoNetworks n(true);
+  const auto step = [&n](Output loss, const std::string& scope) {
+    const ControlDependencies after(n.g, UpdateOpsFor(loss, n.Trainable(scope)));
+    return train::Adam(n.g, {.learning_rate = 0.01, .name = absl::StrCat("adam_", scope)})
+        .Minimize(loss, {.var_list = n.Trainable(scope)});
+  };
+  const Operation d_step = step(n.d_loss, "discriminator"), g_step = step(n.g_loss, "generator");
+  ASSERT_TRUE(n.g.status().ok()) << n.g.status();
+  std::vector<Output> averages;
+  std::vector<std::string> names;
+  for (const Variable& variable : n.g.variables()) {
+    if (variable.name().find("moving_") == std::string::npos) continue;
+    averages.push_back(variable.ref());
+    names.push_back(variable.name());
+  }
+  ASSERT_EQ(averages.size(), 4u);
+  std::vector<std::string> told;
+  Session session(n.g, {.threads = 1, .warn = [&](absl::string_view line) { told.push_back(std::string(line)); }});
+  ASSERT_TRUE(session.Initialize().ok());
+  const Tensor z = Tensor::Matrix<float>({{1, 2, 3, 4}, {0, 1, 0, 1}, {-1, 2, 0, 3}});
+  const Tensor real = Tensor::Matrix<float>({{1, 0, 3, 4, 0, 1}, {0, 1, 0, 1, 2, 2}, {-1, 2, 0, 3, 1, 0}});
+  for (const auto& [train, scope] : {std::pair(d_step, "discriminator"), std::pair(g_step, "generator")}) {
+    const std::vector<Tensor> before = *session.Run({}, averages);
+    for (int i = 0; i < 3; ++i) {
+      const absl::Status run = session.Run({{n.z, z}, {n.real, real}}, std::vector<Output>(), {train}).status();
+      ASSERT_TRUE(run.ok()) << run;
+    }
+    const std::vector<Tensor> after = *session.Run({}, averages);
+    for (size_t i = 0; i < names.size(); ++i) {
+      EXPECT_EQ(BitwiseEqual(before[i], after[i]), !names[i].starts_with(scope)) << scope << " step, " << names[i];
+    }
+  }
+  // The discriminator is applied to two batches in one step, and so are its updates.
+  EXPECT_THAT(told, ElementsAre(HasSubstr("discriminator/bn is applied more than once")));
+}
+
+// ---- Checkpoints ----
+
+struct SavedModel {
+  SavedModel() {
+    x = Placeholder(g, {.dtype = DT_FLOAT, .shape = {-1, 3}, .name = "x"});
+    const Output h = layers::Dense(g, x, {.units = 3, .use_bias = false});
+    y = layers::BatchNormalization(g, h);
+  }
+  Graph g;
+  Output x, y;
+};
+
+std::vector<std::string> NamesOf(const std::vector<const Node*>& nodes) {
+  std::vector<std::string> names;
+  for (const Node* node : nodes) names.push_back(node->name());
+  return names;
+}
+
+TEST(CheckpointCoverage, NamesWhatTheSaverLeavesOut) {
+  SavedModel m;
+  std::vector<Output> trainable;
+  for (const Variable* variable : m.g.variables(kTrainableVariables)) trainable.push_back(variable->ref());
+  const train::Saver partial(m.g, {.var_list = trainable}), complete(m.g);
+  const CheckpointCoverage left_out = CoverageOfSaver(m.g, partial.info(), {m.y});
+  EXPECT_THAT(NamesOf(left_out.missing),
+              ElementsAre("batch_normalization/moving_mean", "batch_normalization/moving_variance"));
+  EXPECT_EQ(left_out.read.size(), 5u);
+  EXPECT_EQ(left_out.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(left_out.status().message()),
+              HasSubstr("the saver leaves out batch_normalization/moving_mean, batch_normalization/moving_variance, "
+                        "which the run reads"));
+  EXPECT_TRUE(CoverageOfSaver(m.g, complete.info(), {m.y}).status().ok());
+}
+
+TEST(CheckpointCoverage, ComparesAFileWithWhatARunReads) {
+  FaultEnv env;
+  SavedModel m;
+  train::Saver saver(m.g);
+  {
+    Session session(m.g, {.threads = 1, .env = &env});
+    ASSERT_TRUE(session.Initialize().ok());
+    ASSERT_TRUE(saver.Save(session, "out/model.ckpt").ok());
+  }
+  for (const bool by_saver : {true, false}) {
+    const auto saver_info = by_saver ? std::optional(saver.info()) : std::nullopt;
+    const absl::StatusOr<CheckpointCoverage> all =
+        CoverageOfCheckpoint(&env, "out/model.ckpt", m.g, {m.y}, {}, saver_info);
+    ASSERT_TRUE(all.ok()) << all.status();
+    EXPECT_TRUE(all->status().ok()) << all->ToString();
+    EXPECT_THAT(all->unused, IsEmpty());
+  }
+  // A larger model, with another size, reads the same file.
+  Graph other;
+  const Output x = Placeholder(other, {.dtype = DT_FLOAT, .shape = {-1, 3}, .name = "x"});
+  const Output y = layers::Dense(other, layers::Dense(other, x, {.units = 4, .use_bias = false}), {.units = 2});
+  const absl::StatusOr<CheckpointCoverage> some = CoverageOfCheckpoint(&env, "out/model.ckpt", other, {y});
+  ASSERT_TRUE(some.ok()) << some.status();
+  EXPECT_THAT(NamesOf(some->missing), ElementsAre("dense_1/kernel", "dense_1/bias"));
+  EXPECT_THAT(some->different, ElementsAre("dense/kernel is float[3,3] in the file and float[3,4] in the graph"));
+  EXPECT_THAT(some->unused,
+              UnorderedElementsAre("batch_normalization/beta", "batch_normalization/gamma",
+                                   "batch_normalization/moving_mean", "batch_normalization/moving_variance"));
+  EXPECT_THAT(some->ToString(), HasSubstr("in the file, but not in the graph: batch_normalization/beta"));
+  EXPECT_EQ(CoverageOfCheckpoint(&env, "nowhere", other, {y}).status().code(), absl::StatusCode::kNotFound);
+}
+
+// ---- Gradients ----
+
+TEST(GradientCoverage, SaysWhichVariablesGetNoneAndWhy) {
+  Graph g;
+  const auto variable = [&](const char* name, Shape shape = {3}) {
+    return GetVariable(g, name, {.shape = shape, .initializer = initializers::Ones()});
+  };
+  const Variable flows = variable("flows"), unused = variable("unused"), stopped = variable("stopped");
+  const Variable counted = variable("counted"), floored = variable("floored"), chosen = variable("chosen");
+  const Variable table = variable("table", {5, 3});
+  const Output indices = ArgMax(chosen.snapshot, 0);
+  const Output loss = Sum(flows.snapshot * StopGradient(stopped.snapshot)) + Sum(Floor(floored.snapshot)) +
+                      Sum(Cast(Cast(counted.snapshot, DT_INT32), DT_FLOAT)) +
+                      Sum(Gather(table.snapshot, ExpandDims(indices, 0)));
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  const std::vector<VariableGradient> coverage = GradientCoverage(loss);
+  struct Row {
+    const char* variable;
+    GradientFlow flow;
+    const char* reason;
+  };
+  const Row rows[] = {
+      {"flows", GradientFlow::kFlows, ""},
+      {"unused", GradientFlow::kNotConnected, "unused: the loss does not depend on it"},
+      {"stopped", GradientFlow::kStopped, "stopped: cut by StopGradient 'StopGradient' (training_scope_test.cc:"},
+      {"counted", GradientFlow::kInteger, "counted: lost in the integers of Cast 'Cast'"},
+      {"floored", GradientFlow::kNotDifferentiable, "floored: not passed on by Floor 'Floor'"},
+      {"chosen", GradientFlow::kInteger, "chosen: lost in the integers of"},
+      {"table", GradientFlow::kFlows, ""},
+  };
+  ASSERT_EQ(coverage.size(), std::size(rows));
+  std::vector<Output> xs;
+  for (const Variable* v : g.variables(kTrainableVariables)) xs.push_back(v->ref());
+  for (size_t i = 0; i < std::size(rows); ++i) {
+    SCOPED_TRACE(rows[i].variable);
+    EXPECT_EQ(coverage[i].variable->name(), rows[i].variable);
+    EXPECT_EQ(coverage[i].flow, rows[i].flow) << coverage[i].reason;
+    EXPECT_THAT(coverage[i].reason, HasSubstr(rows[i].reason));
+    EXPECT_EQ(coverage[i].path.empty(), rows[i].flow == GradientFlow::kNotConnected);
+  }
+  // It says what differentiation will do.
+  const std::vector<Output> gradients = Gradients({&loss, 1}, xs);
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  for (size_t i = 0; i < xs.size(); ++i) EXPECT_EQ(gradients[i].valid(), coverage[i].flows()) << rows[i].variable;
+  const absl::Status all = CheckGradientCoverage(loss);
+  EXPECT_THAT(std::string(all.message()), HasSubstr("5 variable(s) get no gradient: unused: the loss"));
+  EXPECT_TRUE(CheckGradientCoverage(loss, {flows.ref(), table.snapshot}).ok());
+  EXPECT_FALSE(CheckGradientCoverage(Output()).ok());
+}
+
+TEST(GradientCoverage, NamesOpsThatFailToDifferentiate) {
+  Graph g;
+  const Variable w = GetVariable(g, "w", {.shape = {2}, .initializer = initializers::Ones()});
+  const Output kept = NodeBuilder("PreventGradient", {w.snapshot}).Attr("message", "kept as it is").Build();
+  const Output loss = Sum(kept);
+  const std::vector<VariableGradient> coverage = GradientCoverage(loss);
+  ASSERT_EQ(coverage.size(), 1u);
+  EXPECT_EQ(coverage[0].flow, GradientFlow::kError) << coverage[0].reason;
+  EXPECT_THAT(coverage[0].reason, HasSubstr("w: an error to differentiate through PreventGradient"));
+}
+
+}  // namespace
+}  // namespace staticflow
