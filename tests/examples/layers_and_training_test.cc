@@ -21,7 +21,7 @@ std::string Dir(const std::string& name) { return absl::StrCat(testing::TempDir(
 
 bool Exists(const std::string& path) { return *PosixEnv()->FileExists(path); }
 
-ProgramRun Run(const std::string& out, std::vector<std::string> flags) {
+ProgramRun RunShort(const std::string& out, std::vector<std::string> flags) {
   flags.insert(flags.end(), {"--data=" + Dir("data"), "--out=" + Dir(out), "--validation=120", "--epochs=2"});
   return RunExample("layers_and_training", flags);
 }
@@ -36,7 +36,7 @@ TEST(LayersAndTraining, ShowsWhatHardWiringDoes) {
   ASSERT_TRUE(PosixEnv()->CreateDir(Dir("data")).ok());
   WriteIdxFiles(Dir("data"), "train", 900, 1);
   WriteIdxFiles(Dir("data"), "t10k", 130, 2);
-  const ProgramRun run = Run("first", {"--resume"});
+  const ProgramRun run = RunShort("first", {"--resume"});
   ASSERT_EQ(run.exit_code, 0) << run.output;
   for (const char* text :
        {"780 training images, 120 for validation, 130 for the test (not MNIST",
@@ -64,12 +64,12 @@ TEST(LayersAndTraining, ShowsWhatHardWiringDoes) {
   EXPECT_THAT(run.output, ::testing::Not(HasSubstr("training goes on, but")));
 
   // With its backups the program trains no more and says the same; so does another run, with other threads.
-  const ProgramRun resumed = Run("first", {"--resume"});
+  const ProgramRun resumed = RunShort("first", {"--resume"});
   EXPECT_THAT(resumed.output, ::testing::Not(HasSubstr("Epoch 1/2")));
   EXPECT_GT(Figures(run.output).size(), 1000u);
   EXPECT_EQ(Figures(resumed.output), Figures(run.output));
-  EXPECT_EQ(Figures(Run("second", {"--threads=1"}).output), Figures(run.output));
-  EXPECT_NE(Figures(Run("third", {"--l2=1e-3", "--max_norm=1.5"}).output), Figures(run.output));
+  EXPECT_EQ(Figures(RunShort("second", {"--threads=1"}).output), Figures(run.output));
+  EXPECT_NE(Figures(RunShort("third", {"--l2=1e-3", "--max_norm=1.5"}).output), Figures(run.output));
 }
 
 TEST(LayersAndTraining, WrongFlagsAreErrors) {
