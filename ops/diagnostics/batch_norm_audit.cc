@@ -315,13 +315,13 @@ std::string Names(const std::vector<const Node*>& nodes) {
   return absl::StrJoin(nodes, ", ", [](std::string* out, const Node* node) { out->append(node->name()); });
 }
 
-// For sessions: the sentences alone. A graph without layers costs one walk over its nodes.
+// For sessions: the sentences alone. In a graph without layers looking for them is all there is to do.
 std::vector<std::string> AuditBatchNormOfStep(const Signature& signature, absl::Span<const Tensor> values) {
   const Node* any = !signature.fetches.empty()   ? signature.fetches[0].node()
                     : !signature.targets.empty() ? signature.targets[0].node()
                                                  : nullptr;
   std::vector<std::string> sentences;
-  if (any == nullptr) return sentences;
+  if (any == nullptr || FindBatchNormLayers(any->graph()).empty()) return sentences;
   Session::Feeds feeds;
   for (size_t i = 0; i < signature.feeds.size(); ++i) {
     feeds.emplace_back(signature.feeds[i], i < values.size() ? values[i] : Tensor());
