@@ -42,13 +42,22 @@ Node* ObjectBehind(Output handle) {
   return nullptr;
 }
 
+// Whether both declare the same: several handles may lead to one variable.
+bool IsSame(const Node& a, const Node& b) {
+  const auto is_variable = [](const Node& node) {
+    return node.op().is(OpRole::kVariable) || node.op().is(OpRole::kVarHandle);
+  };
+  return &a == &b || (is_variable(a) && is_variable(b) && VariableKey(a) == VariableKey(b));
+}
+
 // What `node` changes: variables, or the object whose handle it takes if it gives nothing back.
 std::vector<Node*> ObjectsWrittenBy(const Node& node) {
   std::vector<Node*> written = VariablesWrittenBy(node);
   const bool changes = node.op().has(kStateful) && node.num_outputs() == 0 && node.num_inputs() > 1;
   if (!written.empty() || !changes) return written;
   const Output handle = node.input(0);
-  if (handle.is_ref() || handle.dtype() == DT_RESOURCE) written.push_back(ObjectBehind(handle));
+  Node* object = handle.is_ref() || handle.dtype() == DT_RESOURCE ? ObjectBehind(handle) : nullptr;
+  if (object != nullptr) written.push_back(object);
   return written;
 }
 
@@ -176,9 +185,9 @@ void BatchFlow::ForEachWriterBefore(const Node& node, int i, F f) const {
   const Facts* facts = variable == nullptr ? nullptr : Find(node);
   if (facts == nullptr) return;
   for (size_t w = 0; w < writers_.size(); ++w) {
-    if ((facts->writers[w / 64] >> (w % 64) & 1) && absl::c_linear_search(writers_[w].variables, variable)) {
-      f(*writers_[w].node);
-    }
+    const bool before = (facts->writers[w / 64] >> (w % 64) & 1) != 0;
+    const auto is_it = [variable](const Node* written) { return IsSame(*written, *variable); };
+    if (before && absl::c_any_of(writers_[w].variables, is_it)) f(*writers_[w].node);
   }
 }
 

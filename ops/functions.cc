@@ -8,6 +8,7 @@
 #include "graph/gradients.h"
 #include "graph/shape_inference.h"
 #include "graph/source_line.h"
+#include "ops/batch_rules.h"
 #include "runtime/kernel.h"
 
 namespace staticflow {
@@ -98,6 +99,7 @@ const OpRegistrar to_bool({.name = "ToBool",
                            .shape = ScalarShape,
                            .gradient = kNotDifferentiable,
                            .kernel = ToBoolKernel,
+                           .batch = MixBatch,
                            .doc = "Whether the input counts as true."});
 
 // DeviceIndex: the place of the device in a list of kinds of devices, or their number: a Case chooses by it among

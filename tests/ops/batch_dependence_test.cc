@@ -271,6 +271,15 @@ const DependenceCase kEffects[] = {
        return in.x * ReadVariable(v, DT_FLOAT);
      },
      kDepends, "Mean over axis 0 in Mean"},
+    {"a resource that another handle writes before",
+     [](const Inputs& in) {
+       const Output v = Counter(in, true);
+       const AttrMap attrs = {{"dtype", DT_FLOAT}, {"shape", Shape({6})}, {"shared_name", "v"}};
+       const Output other = (*in.g.AddNode({.name = "other", .op = FindOp("VarHandleOp"), .attrs = attrs}))->output(0);
+       const ControlDependencies after(in.g, {Operation(AssignAdd(other, BatchMean(in)))});
+       return in.x * ReadVariable(v, DT_FLOAT);
+     },
+     kDepends, "Mean over axis 0 in Mean"},
     {"a resource that this step writes in a branch that is not taken",
      [](const Inputs& in) {
        const Output v = Counter(in, true);
