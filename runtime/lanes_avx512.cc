@@ -11,6 +11,7 @@
 
 // g++ 12 takes its own intrinsics' undefined operands for uninitialized variables.
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512vl,avx512dq,avx2,fma")
 #pragma GCC optimize("fp-contract=off")

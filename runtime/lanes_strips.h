@@ -11,7 +11,6 @@
 #define STATICFLOW_RUNTIME_LANES_STRIPS_H_
 
 #include <cstdint>
-#include <type_traits>
 #include <utility>
 
 #include "runtime/lanes_functions.h"
@@ -71,6 +70,11 @@ typename V::Vector Binary(typename V::Vector x0, typename V::Vector x1) {
   if constexpr (op == kSigmoidGrad) return x1 * (x0 * (one - x0));
 }
 
+template <typename V, LaneOp op>
+typename V::Vector Ternary(typename V::Vector x0, typename V::Vector x1, typename V::Vector x2) {
+  if constexpr (op == LaneOp::kSelect) return V::Select(V::Equal(x0, V::Constant(0.0f)), x2, x1);
+}
+
 template <typename V, LanePair pair>
 typename V::Vector Ternary(typename V::Vector x0, typename V::Vector x1, typename V::Vector x2) {
   using enum LanePair;
@@ -115,21 +119,21 @@ void StoreBinary(float* y, const LaneVector<V>& x0, const LaneVector<V>& x1) {
   for (int i = 0; i < LaneVector<V>::kParts; ++i) V::Store(y + i * V::kWidth, Binary<V, op>(x0.part[i], x1.part[i]));
 }
 
-template <typename V, LanePair pair>
+template <typename V, auto op>
 void StoreTernary(float* y, const LaneVector<V>& x0, const LaneVector<V>& x1, const LaneVector<V>& x2) {
 #pragma GCC unroll 2
   for (int i = 0; i < LaneVector<V>::kParts; ++i) {
-    V::Store(y + i * V::kWidth, Ternary<V, pair>(x0.part[i], x1.part[i], x2.part[i]));
+    V::Store(y + i * V::kWidth, Ternary<V, op>(x0.part[i], x1.part[i], x2.part[i]));
   }
 }
 
-template <typename V>
-void StoreSelected(float* y, const LaneVector<V>& condition, const LaneVector<V>& x1, const LaneVector<V>& x2) {
-#pragma GCC unroll 2
-  for (int i = 0; i < LaneVector<V>::kParts; ++i) {
-    const auto is_zero = V::Equal(condition.part[i], V::Constant(0.0f));
-    V::Store(y + i * V::kWidth, V::Select(is_zero, x2.part[i], x1.part[i]));
-  }
+template <typename V, auto op>  // LaneOp or LanePair
+void ComputeVector(const float* x0, const float* x1, const float* x2, float* y) {
+  using L = LaneVector<V>;
+  constexpr int kOperands = internal::LaneOperands(op);
+  if constexpr (kOperands == 1) StoreUnary<V, op>(y, L::Load(x0));
+  if constexpr (kOperands == 2) StoreBinary<V, op>(y, L::Load(x0), L::Load(x1));
+  if constexpr (kOperands == 3) StoreTernary<V, op>(y, L::Load(x0), L::Load(x1), L::Load(x2));
 }
 
 // A row or a column of a strip: `count` vectors, each operand with its own step to the next.
@@ -166,32 +170,31 @@ void ForEachVector(Line at, const Compute& compute) {
   }
 }
 
+template <auto op>
+constexpr bool kIsLong = false;
 template <LaneOp op>
-constexpr bool kIsLong = op >= LaneOp::kExp&& op <= LaneOp::kSoftplus;
+constexpr bool kIsLong<op> = op >= LaneOp::kExp&& op <= LaneOp::kSoftplus;
 
-template <typename V, auto op>  // LaneOp or LanePair
+template <typename V, auto op>
 void ComputeLine(const Line& line) {
   using L = LaneVector<V>;
   using In = const float*;
-  if constexpr (std::is_same_v<decltype(op), LanePair> && internal::LaneOperands(op) == 3) {
-    ForEachVector<3, false>(
-        line, [](In x0, In x1, In x2, float* y) { StoreTernary<V, op>(y, L::Load(x0), L::Load(x1), L::Load(x2)); });
-  } else if constexpr (internal::LaneOperands(op) == 3) {
-    ForEachVector<3, false>(
-        line, [](In x0, In x1, In x2, float* y) { StoreSelected<V>(y, L::Load(x0), L::Load(x1), L::Load(x2)); });
-  } else if constexpr (internal::LaneOperands(op) == 1) {
-    ForEachVector<1, kIsLong<op>>(line, [](In x0, In, In, float* y) { StoreUnary<V, op>(y, L::Load(x0)); });
-  } else if (line.step1 == 0) {  // what all share stays in a register
-    const L shared = L::Load(line.x1);
-    ForEachVector<1, false>(line, [&](In x0, In, In, float* y) { StoreBinary<V, op>(y, L::Load(x0), shared); });
-  } else {
-    ForEachVector<2, false>(line, [](In x0, In x1, In, float* y) { StoreBinary<V, op>(y, L::Load(x0), L::Load(x1)); });
+  constexpr int kOperands = internal::LaneOperands(op);
+  if constexpr (kOperands == 2) {
+    if (line.step1 == 0) {  // what all share stays in a register
+      const L shared = L::Load(line.x1);
+      return ForEachVector<1, false>(line,
+                                     [&](In x0, In, In, float* y) { StoreBinary<V, op>(y, L::Load(x0), shared); });
+    }
   }
+  ForEachVector<kOperands, kIsLong<op>>(line, ComputeVector<V, op>);
 }
 
-// The longer side of the strip is the inner loop.
+// The longer side of the strip is the inner loop. A single vector, as the rows of loops over few columns have, goes
+// without one.
 template <typename V, auto op>
 [[gnu::flatten]] void Strip(const LaneCall& c) {
+  if (c.rows == 1 && c.vectors == 1) return ComputeVector<V, op>(c.x[0], c.x[1], c.x[2], c.y);
   const bool down = c.rows >= c.vectors;
   const int64_t lines = down ? c.vectors : c.rows;
   const int64_t* const inner = down ? c.row_step.data() : c.vector_step.data();
