@@ -285,7 +285,8 @@ absl::StatusOr<std::vector<Shape>> FeedShapes(const Signature& signature, const 
     if (i < options.feed_shapes.size()) shape = shape->MergeWith(options.feed_shapes[i]);
     if (!shape.ok()) return Annotate(shape.status(), absl::StrCat(feed.node()->DebugName(), ": "));
     if (!shape->has_rank()) {
-      return absl::InvalidArgumentError(absl::StrCat(feed.node()->DebugName(), ": its shape has to be given"));
+      shape = Shape();
+      *assumed = true;
     }
     for (int d = 0; d < shape->rank(); ++d) {
       if (shape->dim(d) >= 0) continue;

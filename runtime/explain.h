@@ -31,7 +31,8 @@ namespace staticflow {
 class ResourceStore;
 
 struct ExplainOptions {
-  // By feed; a feed without one is taken with its static shape, whose unknown sizes count as 1 (batch_assumed says so).
+  // By feed; a feed without one is taken with its static shape, whose unknown sizes count as 1, and as a scalar when
+  // not even the rank is known (batch_assumed says so).
   std::vector<Shape> feed_shapes = {};
   // Bools that are fed and decide a cond: the plan has only their branch. Without, both branches are planned.
   std::vector<std::pair<Output, bool>> feed_values = {};

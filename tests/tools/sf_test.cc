@@ -1,0 +1,173 @@
+// The program sf on files that TensorFlow wrote, and on files that are damaged: what it prints, and its exit codes.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cstdio>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "graph/graph_def.h"
+#include "graph/meta_graph.h"
+#include "ops/array.h"
+#include "ops/control_flow.h"
+#include "ops/diagnostics/checkpoint_copy.h"
+#include "ops/layers/core.h"
+#include "ops/layers/normalization.h"
+#include "ops/math.h"
+#include "ops/state.h"
+#include "runtime/io/bundle.h"
+#include "runtime/io/env.h"
+#include "runtime/session.h"
+
+namespace staticflow {
+namespace {
+
+struct Outcome {
+  int code = -1;  // 128 and more: killed by a signal
+  std::string output;
+};
+
+Outcome RunSf(const std::string& arguments) {
+  Outcome outcome;
+  FILE* pipe = popen(absl::StrCat("tools/sf ", arguments, " 2>&1").c_str(), "r");
+  if (pipe == nullptr) return outcome;
+  char buffer[4096];
+  for (size_t n; (n = fread(buffer, 1, sizeof buffer, pipe)) > 0;) outcome.output.append(buffer, n);
+  const int status = pclose(pipe);
+  outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return outcome;
+}
+
+struct Row {
+  const char* arguments;
+  int code;
+  std::vector<const char*> says;
+};
+
+TEST(SfTest, OnFilesThatTensorFlowWrote) {
+  const Row rows[] = {
+      {"--help", 0, {"inspect", "reestimate", "Exit codes"}},
+      {"inspect tests/golden/models/keras_conv7_bn.pb",
+       0,
+       {"MetaGraphDef", "input: conv0_input:0 float[?,", "batch normalization bn0: conv0/BiasAdd:0",
+        "as decided by keras_learning_phase:0", "momentum 0.99"}},
+      {"inspect tests/golden/files/checkpoint_v2_dtypes/model.ckpt", 0, {"tensor h: half[2]", "every checksum agrees"}},
+      {"inspect tests/golden/files/checkpoint_v2_several_steps", 0, {"model.ckpt-40"}},
+      {"inspect tests/golden/files/checkpoint_v2_sharded/sharded.index", 0, {"every checksum agrees"}},
+      {"summary tests/golden/models/nn_relu_bn_ref.pb tests/golden/files/checkpoint_v2_dtypes/model.ckpt",
+       0,
+       {"batch_normalization/gamma", "trainable", "batch_normalization/", "4 variables", "scope/b"}},
+      {"explain tests/golden/models/nn_relu_bn_ref.pb",
+       0,
+       {"targets GradientDescent", "feeds ", "instructions", "memory: ", "in place"}},
+      {"explain --fetches=Relu_2 --feeds=input_layer,is_training=false tests/golden/models/nn_relu_bn_ref.pb",
+       0,
+       {"fetches Relu_2:0", "not taken"}},
+      {"explain --fetches=Relu_2 --feeds=is_training=true tests/golden/models/nn_relu_bn_ref.pb",
+       1,
+       {"missing: 'input_layer' has to be fed"}},
+      {"explain --format=dot tests/golden/models/inference_meta_ref.pb", 0, {"digraph", "cluster_"}},
+      {"explain --format=trace tests/golden/models/inference_meta_ref.pb", 0, {"traceEvents", "\"ph\": \"X\""}},
+  };
+  for (const Row& row : rows) {
+    const Outcome outcome = RunSf(row.arguments);
+    EXPECT_EQ(outcome.code, row.code) << row.arguments << "\n" << outcome.output;
+    for (const char* part : row.says) {
+      EXPECT_TRUE(absl::StrContains(outcome.output, part)) << row.arguments << " lacks " << part << "\n"
+                                                           << outcome.output;
+    }
+  }
+}
+
+TEST(SfTest, BadUsageAndUnreadableFiles) {
+  const char* const kModel = "tests/golden/models/nn_relu_bn_ref.pb";
+  const std::string rows[] = {
+      "",
+      "nonsense",
+      "inspect",
+      "inspect /nowhere",
+      absl::StrCat("inspect --no_such_flag=1 ", kModel),
+      absl::StrCat("explain --format=pdf ", kModel),
+      absl::StrCat("explain --fetches=none ", kModel),
+      absl::StrCat("explain --feeds=is_training=maybe ", kModel),
+      absl::StrCat("explain --batch_size=0 ", kModel),
+      absl::StrCat("reestimate ", kModel),
+      absl::StrCat("reestimate --output=/tmp/x --data=/nowhere ", kModel),
+      "explain tests/golden/files/checkpoint_v2_dtypes/model.ckpt",
+      "inspect tests/golden/files/tfrecord/data.tfrecord",
+  };
+  for (const std::string& row : rows) {
+    const Outcome outcome = RunSf(row);
+    EXPECT_EQ(outcome.code, 2) << row << "\n" << outcome.output;
+    EXPECT_TRUE(absl::StrContains(outcome.output, "sf: ")) << row << "\n" << outcome.output;
+  }
+}
+
+// Cut and changed files: an answer, never a crash.
+TEST(SfTest, DamagedFiles) {
+  for (const char* name :
+       {"index_magic", "index_truncated", "index_block_flip", "missing_data", "data_truncated", "data_flip"}) {
+    const Outcome outcome = RunSf(absl::StrCat("inspect tests/golden/files/bad_checkpoint_", name, "/model.ckpt"));
+    EXPECT_EQ(outcome.code, 2) << name << "\n" << outcome.output;
+  }
+  const std::string whole = ReadWholeFile(PosixEnv(), "tests/golden/models/inference_meta_ref.pb").value();
+  const std::string path = testing::TempDir() + "/damaged.pb";
+  int refused = 0;
+  for (size_t i = 1; i <= 20; ++i) {
+    std::string bytes = whole;
+    if (i % 2 == 0) {
+      bytes.resize(whole.size() * i / 21);
+    } else {
+      for (size_t k = i; k < bytes.size(); k += 97) bytes[k] = static_cast<char>(bytes[k] ^ (1 << (k % 8)));
+    }
+    ASSERT_TRUE(WriteWholeFile(PosixEnv(), path, bytes).ok());
+    const Outcome outcome = RunSf(absl::StrCat("inspect ", path));
+    EXPECT_TRUE(outcome.code == 0 || outcome.code == 2) << outcome.code << "\n" << outcome.output;
+    refused += outcome.code == 2;
+  }
+  EXPECT_GT(refused, 5);
+}
+
+// Our own files: a text GraphDef with a stray assignment, and a checkpoint with its .meta that gets repaired.
+TEST(SfTest, OnFilesOfOurOwn) {
+  const std::string folder = testing::TempDir() + "/sf";
+  ASSERT_TRUE(PosixEnv()->CreateDir(folder).ok());
+  {
+    Graph g;
+    const Output p = Placeholder(g, {.dtype = DT_BOOL, .shape = {}, .name = "p"});
+    const Variable v = NewVariable(g, Tensor(1.0f), {.name = "v"});
+    const Output up = AssignAdd(v.ref(), 1, {.name = "up"});
+    Identity(Cond(
+                 p, [&] { return Identity(up); }, [&] { return Identity(v.initial_value); }),
+             {.name = "result"});
+    ASSERT_TRUE(WriteWholeFile(PosixEnv(), folder + "/stray.pbtxt", GraphDefText(g).value()).ok());
+  }
+  const Outcome stray = RunSf(absl::StrCat("explain --fetches=result ", folder, "/stray.pbtxt"));
+  EXPECT_EQ(stray.code, 1) << stray.output;
+  EXPECT_TRUE(absl::StrContains(stray.output, "stray: AssignAdd 'up'")) << stray.output;
+
+  const std::string prefix = folder + "/model.ckpt", repaired = folder + "/repaired.ckpt";
+  {
+    Graph g;
+    const Output x = Placeholder(g, {.dtype = DT_FLOAT, .shape = {-1, 2, 2}, .name = "x"});
+    const Output training = PlaceholderWithDefault(g, false, {.name = "training"});
+    layers::BatchNormalization(g, Reshape(x, std::vector<int64_t>{-1, 4}), {.training = training, .name = "bn"});
+    Session session(g, {.threads = 1});
+    ASSERT_TRUE(session.Initialize().ok() && CopyCheckpoint(session, "", prefix, {}).ok());
+    ASSERT_TRUE(WriteWholeFile(PosixEnv(), prefix + ".meta", MetaGraphBytes(g).value()).ok());
+  }
+  // Three examples of 2 x 2 bytes in the IDX format: channel 0 is 0, 51, 102 of 255.
+  const std::string idx({0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 1, 2, 3, 51, 1, 2, 3, 102, 1, 2, 3});
+  ASSERT_TRUE(WriteWholeFile(PosixEnv(), folder + "/images.idx", idx).ok());
+  const Outcome outcome =
+      RunSf(absl::StrCat("reestimate --batch_size=2 --data=", folder, "/images.idx --output=", repaired, " ", prefix));
+  EXPECT_EQ(outcome.code, 0) << outcome.output;
+  EXPECT_TRUE(absl::StrContains(outcome.output, "bn: 4 channels of 3 elements")) << outcome.output;
+  const absl::StatusOr<BundleReader> reader = BundleReader::Open(PosixEnv(), repaired);
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  EXPECT_NEAR(reader->Read("bn/moving_mean").value().flat<float>()[0], 0.2, 1e-6);
+  EXPECT_NEAR(reader->Read("bn/moving_variance").value().flat<float>()[0], 0.08 / 3, 1e-6);
+}
+
+}  // namespace
+}  // namespace staticflow

@@ -1,0 +1,35 @@
+// sf export: a folded graph for predicting, checked on the data.
+#include <algorithm>
+
+#include "graph/status.h"
+#include "ops/diagnostics/batch_norm_layers.h"
+#include "ops/diagnostics/folded_export.h"
+#include "tools/sf.h"
+
+namespace staticflow {
+
+absl::StatusOr<int> SfExport(const SfArguments& arguments, std::ostream& out) {
+  if (arguments.files.size() != 1) return absl::InvalidArgumentError("export takes one file");
+  if (arguments.fetches.empty()) return absl::InvalidArgumentError("what shall it predict? --fetches=NAME");
+  if (arguments.output.empty()) return absl::InvalidArgumentError("where shall the graph go? --output=PATH");
+  SF_ASSIGN_OR_RETURN(const ModelFile file, OpenModelFile(arguments.files[0]));
+  SF_ASSIGN_OR_RETURN(const SfSignature what, ReadSignature(file, arguments));
+  Session session(*file.graph);
+  SF_RETURN_IF_ERROR(Initialize(file, arguments, session));
+  FoldedExportOptions options{.fetches = what.signature.fetches, .constants = what.values, .path = arguments.output};
+  const std::vector<BatchNormLayer> layers = FindBatchNormLayers(*file.graph);
+  for (Output feed : what.signature.feeds) {
+    const auto has_value = [&](const auto& value) { return value.first == feed; };
+    const auto decides = [&](const BatchNormLayer& layer) { return layer.predicate == feed; };
+    if (std::any_of(what.values.begin(), what.values.end(), has_value)) continue;
+    if (std::none_of(layers.begin(), layers.end(), decides)) options.feeds.push_back(feed);
+  }
+  SF_ASSIGN_OR_RETURN(const DataSet data, ReadData(arguments.data, options.feeds));
+  SF_ASSIGN_OR_RETURN(options.samples, data.Split(arguments.batch_size).first.AllRows());
+  options.source_checkpoint = arguments.checkpoint.empty() ? file.checkpoint : arguments.checkpoint;
+  SF_ASSIGN_OR_RETURN(const FoldedExport result, ExportFolded(session, *file.graph, options));
+  out << result.ToString() << "written to " << arguments.output << "\n";
+  return 0;
+}
+
+}  // namespace staticflow

@@ -1,0 +1,108 @@
+// What the flags of sf stand for in a graph.
+#include <algorithm>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "graph/status.h"
+#include "ops/diagnostics/checkpoint_copy.h"
+#include "runtime/explain.h"
+#include "tools/sf.h"
+
+namespace staticflow {
+namespace {
+
+constexpr size_t kMaxResults = 8;  // fetched without being asked for
+
+// A scalar of the feed's type from the command line.
+absl::StatusOr<Tensor> ReadValue(Output feed, const std::string& text) {
+  double number = 0;
+  if (feed.dtype() == DT_BOOL && (text == "true" || text == "false")) return Tensor(text == "true");
+  if (absl::SimpleAtod(text, &number)) {
+    if (feed.dtype() == DT_FLOAT) return Tensor(static_cast<float>(number));
+    if (feed.dtype() == DT_DOUBLE) return Tensor(number);
+    if (feed.dtype() == DT_INT32) return Tensor(static_cast<int32_t>(number));
+    if (feed.dtype() == DT_INT64) return Tensor(static_cast<int64_t>(number));
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("--feeds: '", text, "' is no ", DataTypeName(feed.dtype()), " for ", feed.name()));
+}
+
+// Results that nobody uses and that depend on something fed.
+std::vector<Output> UnusedResults(const Graph& g) {
+  absl::flat_hash_set<const Node*> used, fed;
+  for (const auto& node : g.nodes()) {
+    bool depends = node->op().is(OpRole::kPlaceholder);
+    for (Output input : node->inputs()) {
+      used.insert(input.node());
+      depends |= fed.contains(input.node());
+    }
+    for (const Node* control : node->control_inputs()) used.insert(control);
+    if (depends) fed.insert(node.get());
+  }
+  std::vector<Output> results;
+  for (const auto& node : g.nodes()) {
+    const bool is_result = node->num_outputs() > 0 && fed.contains(node.get()) && !used.contains(node.get()) &&
+                           !node->op().is(OpRole::kPlaceholder) && !absl::StartsWith(node->name(), "save/");
+    if (is_result && results.size() < kMaxResults) results.push_back(node->output(0));
+  }
+  return results;
+}
+
+}  // namespace
+
+absl::StatusOr<SfSignature> ReadSignature(const ModelFile& file, const SfArguments& arguments) {
+  if (file.graph == nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat(file.path, ": it holds no graph (.meta), only variables"));
+  }
+  const Graph& g = *file.graph;
+  SfSignature result;
+  Signature& signature = result.signature;
+  for (const std::string& name : arguments.fetches) {
+    SF_ASSIGN_OR_RETURN(const Output fetch, g.FindOutput(name));
+    signature.fetches.push_back(fetch);
+  }
+  for (const std::string& name : arguments.targets) {
+    Node* node = g.FindNode(name);
+    if (node == nullptr) return absl::NotFoundError(absl::StrCat("the graph has no node '", name, "'"));
+    signature.targets.push_back(node);
+  }
+  if (signature.fetches.empty() && signature.targets.empty()) {
+    for (const CollectionItem& item : g.collection(kTrainOp)) signature.targets.push_back(item);
+    if (signature.targets.empty()) signature.fetches = UnusedResults(g);
+  }
+  if (signature.fetches.empty() && signature.targets.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(file.path, ": nothing in it asks to be run; give --fetches"));
+  }
+  for (const std::string& word : arguments.feeds) {
+    const std::pair<std::string, std::string> parts = absl::StrSplit(word, absl::MaxSplits('=', 1));
+    SF_ASSIGN_OR_RETURN(const Output feed, g.FindOutput(parts.first));
+    signature.feeds.push_back(feed);
+    if (!absl::StrContains(word, '=')) continue;
+    SF_ASSIGN_OR_RETURN(Tensor value, ReadValue(feed, parts.second));
+    result.values.push_back({feed, std::move(value)});
+  }
+  if (!arguments.feeds.empty()) return result;
+  Session session(g, {.threads = 1});
+  SF_ASSIGN_OR_RETURN(const Explanation explanation, session.Explain(signature));
+  for (const Node* node : explanation.missing_feeds) signature.feeds.push_back(const_cast<Node*>(node)->output(0));
+  return result;
+}
+
+absl::Status Initialize(const ModelFile& file, const SfArguments& arguments, Session& session) {
+  const std::string prefix = arguments.checkpoint.empty() ? file.checkpoint : arguments.checkpoint;
+  if (prefix.empty()) return session.Initialize();
+  SF_ASSIGN_OR_RETURN(const std::vector<std::string> missing, LoadCheckpoint(session, *file.graph, prefix));
+  // Counters of metrics and the like are in no checkpoint; a step that reads one says so.
+  int64_t variables = 0;
+  for (const auto& node : file.graph->nodes()) {
+    variables += node->op().is(OpRole::kVariable) || node->op().is(OpRole::kVarHandle);
+  }
+  if (static_cast<int64_t>(missing.size()) < std::max<int64_t>(variables, 1)) return absl::OkStatus();
+  return absl::NotFoundError(
+      absl::StrCat(prefix, " lacks ", missing.size(), " variables of the graph, among them '", missing[0], "'"));
+}
+
+}  // namespace staticflow
