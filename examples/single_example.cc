@@ -25,6 +25,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "examples/support/picture_networks.h"
 #include "examples/support/pictures.h"
 #include "examples/support/program.h"
 #include "ops/train/progress.h"
@@ -50,90 +51,6 @@ constexpr int kShown = 3;           // pictures whose predictions are printed
 constexpr double kAgree = 1e-5;     // predictions that differ by less agree
 constexpr double kSmallest = 1e-7;  // probabilities are clipped here before their logarithm
 
-// How batch normalization is done in one application of a network.
-struct Mode {
-  sf::layers::Training training = true;
-  bool by_hand = false;  // the formula in place of the layer, with the statistics of the batch; dense only
-};
-
-// What the last layer gets, of rank 2, and the first batch normalization on the way to it.
-struct Body {
-  sf::Output features, normalized;
-};
-
-// With x = mean nothing is left to be rounded.
-sf::Output NormalizeByHand(sf::Graph& g, sf::Output x) {
-  const sf::VariableScope scope(g, "batch_normalization");
-  const sf::Variable gamma = sf::GetVariable(g, "gamma"), beta = sf::GetVariable(g, "beta");
-  const sf::MomentsResult batch = sf::Moments(x, {0});
-  return gamma.snapshot * ((x - batch.mean) / sf::Sqrt(batch.variance + 1e-3)) + beta.snapshot;
-}
-
-sf::Output Normalize(sf::Graph& g, sf::Output x, const Mode& mode, double gamma = 1) {
-  return sf::layers::BatchNormalization(g, x,
-                                        {.momentum = absl::GetFlag(FLAGS_momentum),
-                                         .training = mode.training,
-                                         .gamma_initializer = sf::initializers::Constant(gamma)});
-}
-
-Body Dense(sf::Graph& g, sf::Output x, const Mode& mode) {
-  sf::Output h = sf::layers::Flatten(g, x);
-  h = sf::layers::Dense(g, h, {.units = absl::GetFlag(FLAGS_units)});
-  const sf::Output normalized = mode.by_hand ? NormalizeByHand(g, h) : Normalize(g, h, mode);
-  return {sf::Relu(normalized), normalized};
-}
-
-Body Conv(sf::Graph& g, sf::Output x, const Mode& mode) {
-  sf::Output h = sf::layers::Conv2D(g, x,
-                                    {.filters = absl::GetFlag(FLAGS_filters),
-                                     .kernel_size = 7,
-                                     .strides = 2,
-                                     .kernel_initializer = sf::initializers::GlorotUniform({.seed = 1})});
-  const sf::Output normalized = Normalize(g, h, mode);
-  return {sf::layers::Flatten(g, sf::Relu(normalized)), normalized};
-}
-
-Body ResNet(sf::Graph& g, sf::Output x, const Mode& mode) {
-  const int64_t filters = absl::GetFlag(FLAGS_filters);
-  int64_t seed = 1;
-  const auto conv = [&](sf::Output in, int window, int stride, const char* padding) {
-    return sf::layers::Conv2D(g, in,
-                              {.filters = filters,
-                               .kernel_size = window,
-                               .strides = stride,
-                               .padding = padding,
-                               .use_bias = false,
-                               .kernel_initializer = sf::initializers::GlorotUniform({.seed = seed++})});
-  };
-  const sf::Output padded = sf::Pad(x, {0, 0, 3, 3, 3, 3, 0, 0});  // ZeroPadding2D((3, 3))
-  const sf::Output normalized = Normalize(g, conv(padded, 7, 2, "valid"), mode);
-  sf::Output h = sf::layers::MaxPooling2D(g, sf::Relu(normalized), {.pool_size = 3, .strides = 2});
-  // The identity block: with gamma 0 at its end it starts as the identity.
-  const sf::Output shortcut = h;
-  h = sf::Relu(Normalize(g, conv(h, 1, 1, "valid"), mode));
-  h = sf::Relu(Normalize(g, conv(h, 3, 1, "same"), mode));
-  h = Normalize(g, conv(h, 1, 1, "valid"), mode, 0);
-  h = sf::Relu(h + shortcut);
-  // GlobalAveragePooling2D beside GlobalMaxPooling2D, and a layer that starts as the identity too.
-  h = sf::Concat({sf::Mean(h, {1, 2}), sf::Max(h, {1, 2})}, 1);
-  h = sf::layers::Dense(g, h, {.units = 2 * filters, .kernel_initializer = sf::initializers::Identity()});
-  return {h, normalized};
-}
-
-// One application of a network: the variables are those of the first one of its name.
-struct Applied {
-  sf::Output probabilities, normalized;
-};
-
-Applied Apply(sf::Graph& g, const std::string& network, sf::Output x, const Mode& mode) {
-  const sf::VariableScope scope(g, network, {.reuse = sf::Reuse::kAutoReuse});
-  const Body body = network == "dense" ? Dense(g, x, mode) : network == "conv" ? Conv(g, x, mode) : ResNet(g, x, mode);
-  const sf::Output logits = sf::layers::Dense(
-      g, body.features,
-      {.units = sf::kPictureClasses, .kernel_initializer = sf::initializers::GlorotUniform({.seed = 1})});
-  return {sf::Softmax(logits), body.normalized};
-}
-
 // What a network answers about the test pictures, a row for each picture.
 struct Answers {
   sf::Tensor all_at_once, one_by_one;
@@ -146,7 +63,7 @@ class Network {
     x_ = sf::Placeholder(
         g_, {.dtype = sf::DT_FLOAT, .shape = {-1, sf::kPictureSide, sf::kPictureSide, 3}, .name = "pictures"});
     labels_ = sf::Placeholder(g_, {.dtype = sf::DT_FLOAT, .shape = {-1, sf::kPictureClasses}, .name = "labels"});
-    hard_wired_ = Apply(g_, name_, x_, {.training = true});
+    hard_wired_ = Apply({.training = true});
     const sf::Output p = sf::ClipByValue(hard_wired_.probabilities, kSmallest, 1 - kSmallest);
     loss_ = sf::Mean(-sf::Sum(labels_ * sf::Log(p), {1}));
     const sf::ControlDependencies after(g_, g_.collection(sf::kUpdateOps));
@@ -178,17 +95,17 @@ class Network {
   }
 
   // The network as it should have been written, with the same variables.
-  Applied Fixed() {
+  sf::PictureNetwork Fixed() {
     const sf::Output is_training = sf::PlaceholderWithDefault(g_, sf::Tensor(false), {.name = "is_training"});
-    return Apply(g_, name_, x_, {.training = is_training});
+    return Apply({.training = is_training});
   }
-  Applied ByHand() { return Apply(g_, name_, x_, {.by_hand = true}); }
+  sf::PictureNetwork ByHand() { return Apply({.by_hand = true}); }
   absl::StatusOr<sf::Tensor> Beta() {
     const sf::VariableScope scope(g_, name_ + "/batch_normalization", {.reuse = sf::Reuse::kReuse});
     return session_->Run({}, sf::GetVariable(g_, "beta").ref());
   }
 
-  absl::StatusOr<Answers> Ask(const Applied& network, const sf::Tensor& pictures) {
+  absl::StatusOr<Answers> Ask(const sf::PictureNetwork& network, const sf::Tensor& pictures) {
     SF_ASSIGN_OR_RETURN(const sf::Step step,
                         session_->Prepare({.feeds = {x_}, .fetches = {network.probabilities, network.normalized}}));
     const int64_t n = pictures.shape().dim(0), size = pictures.num_elements() / n;
@@ -207,15 +124,22 @@ class Network {
     return answers;
   }
 
-  const Applied& hard_wired() const { return hard_wired_; }
+  const sf::PictureNetwork& hard_wired() const { return hard_wired_; }
   int64_t updates() const { return updates_; }  // of the moving averages, so far
 
  private:
+  sf::PictureNetwork Apply(sf::PictureNetworkOptions options) {
+    options.units = absl::GetFlag(FLAGS_units);
+    options.filters = absl::GetFlag(FLAGS_filters);
+    options.momentum = absl::GetFlag(FLAGS_momentum);
+    return sf::ApplyPictureNetwork(g_, name_, x_, options);
+  }
+
   std::string name_;
   sf::Graph g_;
   sf::Output x_, labels_, loss_;
   sf::Operation train_;
-  Applied hard_wired_;
+  sf::PictureNetwork hard_wired_;
   std::unique_ptr<sf::Session> session_;
   int64_t updates_ = 0;
 };
