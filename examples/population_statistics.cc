@@ -20,6 +20,7 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_format.h"
 #include "examples/support/program.h"
+#include "ops/diagnostics/reestimate.h"
 #include "staticflow.h"
 
 ABSL_FLAG(double, momentum, 0.1, "The share of the batch in an update of the running statistics, as PyTorch counts.");
@@ -155,7 +156,6 @@ class Trained {
     bce_ = sf::Mean(sf::SigmoidCrossEntropyWithLogits(m_.logit, labels_));
     const sf::Output right = sf::Equal(sf::Greater(m_.logit, 0.0f), sf::Greater(labels_, 0.5f));
     accuracy_ = sf::Mean(sf::Cast(right, sf::DT_FLOAT));
-    moments_ = sf::Moments(m_.convolved, {0, 2, 3});
     mean_ = sf::Placeholder(m_.g, {.dtype = sf::DT_FLOAT, .shape = {kChannels}, .name = "mean"});
     var_ = sf::Placeholder(m_.g, {.dtype = sf::DT_FLOAT, .shape = {kChannels}, .name = "var"});
     set_mean_ = sf::Assign(m_.running_mean, mean_);
@@ -203,33 +203,9 @@ class Trained {
     return score;
   }
 
-  // The statistics of all of `data`, from batches of one size: the mean of their means; the mean of their variances and
-  // of the squared distances of their means from that. They become the running ones.
-  absl::Status Reestimate(const sf::DataSet& data) {
-    SF_ASSIGN_OR_RETURN(const sf::Step step,
-                        m_.session->Prepare({.feeds = {m_.x}, .fetches = {moments_.mean, moments_.variance}}));
-    sf::Batches batches(data, {.batch_size = kBatch, .tail = sf::Tail::kDrop, .epochs = 1});
-    double mean[kChannels] = {}, square[kChannels] = {}, variance[kChannels] = {};
-    int64_t n = 0;
-    std::vector<sf::Tensor> batch;
-    for (;; ++n) {
-      SF_ASSIGN_OR_RETURN(const bool more, batches.Next(&batch));
-      if (!more) break;
-      SF_ASSIGN_OR_RETURN(const std::vector<sf::Tensor> out, step.Run({batch[0]}));
-      for (int64_t c = 0; c < kChannels; ++c) {
-        const double m = out[0].flat<float>()[c], before = mean[c];
-        mean[c] += (m - before) / static_cast<double>(n + 1);
-        square[c] += (m - before) * (m - mean[c]);
-        variance[c] += out[1].flat<float>()[c];
-      }
-    }
-    std::vector<float> means, variances;
-    for (int64_t c = 0; c < kChannels; ++c) {
-      means.push_back(static_cast<float>(mean[c]));
-      variances.push_back(static_cast<float>((variance[c] + square[c]) / static_cast<double>(n)));
-    }
-    return SetRunningStatistics(
-        {sf::Tensor::Of<float>({kChannels}, means), sf::Tensor::Of<float>({kChannels}, variances)});
+  // The statistics of all of `data`, from batches of one size, become the running ones.
+  absl::StatusOr<sf::ReestimateReport> Reestimate(const sf::DataSet& data) {
+    return sf::ReestimateBatchNorm(*m_.session, m_.g, data, {.feeds = {m_.x}, .batch_size = kBatch});
   }
   absl::StatusOr<std::vector<sf::Tensor>> RunningStatistics() { return m_.RunningStatistics(); }
   absl::Status SetRunningStatistics(const std::vector<sf::Tensor>& statistics) {
@@ -239,7 +215,6 @@ class Trained {
  private:
   Network m_;
   sf::Output labels_, bce_, accuracy_, mean_, var_, set_mean_, set_var_;
-  sf::MomentsResult moments_;
 };
 
 struct Sets {
@@ -273,8 +248,10 @@ absl::Status CompareStatistics(const Sets& sets) {
     SF_RETURN_IF_ERROR(
         row(absl::StrFormat("the batch's own, of %d%s", size, size < kWarnBelow ? " (warning 1)" : ""), size, false));
   }
+  std::vector<std::string> reports;
   const auto population = [&](const char* name, const sf::DataSet& data) -> absl::Status {
-    SF_RETURN_IF_ERROR(net.Reestimate(data));
+    SF_ASSIGN_OR_RETURN(const sf::ReestimateReport report, net.Reestimate(data));
+    reports.push_back(absl::StrFormat("%s: %s", name, report.ToString()));
     SF_RETURN_IF_ERROR(row(absl::StrFormat("population: %d batches of %s", data.size() / kBatch, name), kBatch, true));
     return net.SetRunningStatistics(moving);
   };
