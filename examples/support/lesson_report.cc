@@ -337,7 +337,7 @@ absl::Status Lesson::Implementations() {
       "The layer, the same with moments and assignments in a cond, and that from scratch: the same mathematics, whose "
       "sums round in another order. Without update_ops the layer's moving averages stay 0 and 1: the losses in "
       "training "
-      "are the same to the last bit, and inference is lost (fed True, it still works).");
+      "are the same to the last bit, and inference suffers (fed True, it does not).");
   return Compare("Forms of batch normalization; relu, learning rate 0.01",
                  {{.name = "layer"},
                   {.name = "ops in a cond", .implementation = Implementation::kOps},
