@@ -100,7 +100,9 @@ absl::StatusOr<Kernel> ReserveKernel(const KernelSetup& setup) {
   return Kernel([dtype = setup.attr<DataType>("element_dtype")](KernelContext& c) -> absl::Status {
     SF_ASSIGN_OR_RETURN(Shape shape, ElementShapeInput(c, 0));
     SF_ASSIGN_OR_RETURN(const int32_t size, NotNegative(c.scalar<int32_t>(1), "num_elements"));
-    return ReturnList(c, TensorList::Make({dtype, std::move(shape)}, std::vector<Tensor>(size)));
+    std::vector<Tensor> elements;
+    SF_RETURN_IF_ERROR(TensorList::Resize(size, &elements));
+    return ReturnList(c, TensorList::Make({dtype, std::move(shape)}, std::move(elements)));
   });
 }
 const OpRegistrar reserve({.name = "TensorListReserve",
@@ -238,7 +240,7 @@ absl::Status ResizeKernel(KernelContext& c) {
   SF_ASSIGN_OR_RETURN(const TensorList* list, TensorListOf(c, 0));
   SF_ASSIGN_OR_RETURN(const int32_t size, NotNegative(c.scalar<int32_t>(1), "size"));
   std::vector<Tensor> elements = list->CopyElements();
-  elements.resize(size);
+  SF_RETURN_IF_ERROR(TensorList::Resize(size, &elements));
   return ReturnList(c, TensorList::Make(list->type(), std::move(elements)));
 }
 absl::Status ResizeShape(ShapeContext& c) {

@@ -7,7 +7,8 @@
 // A list is a scalar of type variant. It never changes: every op gives a new list, which shares its tensors with the
 // old one. Shapes of elements are int32 or int64 vectors, in which -1 is an unknown size, or the scalar -1 for an
 // unknown rank; indices and sizes are int32. An element that was never set reads as zeros. InvalidArgument, in the step
-// that meets it, for an index out of range and an element whose type or shape is not the list's.
+// that meets it, for an index out of range and an element whose type or shape is not the list's;
+// ResourceExhausted for a size above 2^24 that no elements were given for.
 //
 // Gradients pass through lists: ZerosLike and AddN know them. The functions add to the graph and are not thread-safe.
 // Source: the TensorFlow ops of these names.

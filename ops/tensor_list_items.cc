@@ -61,7 +61,7 @@ absl::StatusOr<Kernel> SetItemKernel(const KernelSetup& setup) {
     SF_RETURN_IF_ERROR(CheckIndex(index, size));
     SF_RETURN_IF_ERROR(list->CheckElement(c.input(2).dtype, *c.input(2).shape));
     std::vector<Tensor> elements = list->CopyElements();
-    elements.resize(size);
+    if (size > list->size()) SF_RETURN_IF_ERROR(TensorList::Resize(size, &elements));
     SF_ASSIGN_OR_RETURN(elements[index], c.InputTensor(2));
     return ReturnList(c, TensorList::Make(list->type(), std::move(elements)));
   });
@@ -134,7 +134,7 @@ absl::StatusOr<Variant> Scattered(const KernelContext& c, int tensor, int indice
     const int64_t index = c.in<int32_t>(indices)[k];
     const int64_t size = static_cast<int64_t>(elements.size());
     SF_RETURN_IF_ERROR(CheckIndex(index, grows ? std::max(size, index + 1) : size));
-    if (index >= size) elements.resize(index + 1);
+    if (index >= size) SF_RETURN_IF_ERROR(TensorList::Resize(index + 1, &elements));
     SF_ASSIGN_OR_RETURN(elements[index], RowsOf(c, tensor, k, 1, shape));
   }
   return TensorList::Make(type, std::move(elements));
@@ -156,8 +156,10 @@ absl::Status ScatterKernel(KernelContext& c) {
   SF_ASSIGN_OR_RETURN(Shape shape, ElementShapeInput(c, 2));
   const int32_t size = c.num_inputs() == 4 ? c.scalar<int32_t>(3) : -1;
   if (size < -1) return absl::InvalidArgumentError(absl::StrCat("expected num_elements >= -1, got ", size));
-  SF_ASSIGN_OR_RETURN(*c.out<Variant>(0), Scattered(c, 0, 1, {c.input(0).dtype, std::move(shape)},
-                                                    std::vector<Tensor>(std::max(size, 0)), size < 0));
+  std::vector<Tensor> elements;
+  SF_RETURN_IF_ERROR(TensorList::Resize(std::max(size, 0), &elements));
+  SF_ASSIGN_OR_RETURN(*c.out<Variant>(0),
+                      Scattered(c, 0, 1, {c.input(0).dtype, std::move(shape)}, std::move(elements), size < 0));
   return absl::OkStatus();
 }
 void ScatterGradient(GradientContext& c) {

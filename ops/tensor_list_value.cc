@@ -30,6 +30,14 @@ Variant TensorList::Make(ElementType type, std::vector<Tensor> elements) {
   return Variant(new TensorList(std::move(type), std::move(storage), size));
 }
 
+absl::Status TensorList::Resize(int64_t size, std::vector<Tensor>* elements) {
+  if (size > kMaxUnset) {
+    return absl::ResourceExhaustedError(absl::StrCat("a list of ", size, " elements is over the limit of ", kMaxUnset));
+  }
+  elements->resize(size);
+  return absl::OkStatus();
+}
+
 absl::Span<const Tensor> TensorList::elements() const { return absl::MakeConstSpan(storage_->slots.data(), size_); }
 
 Variant TensorList::Push(Tensor element) const {

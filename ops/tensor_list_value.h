@@ -28,6 +28,11 @@ class TensorList : public ArithmeticVariant {
  public:
   static Variant Make(ElementType type, std::vector<Tensor> elements);
 
+  // As many elements as a list may get without having been given each of them: sizes come from data.
+  static constexpr int64_t kMaxUnset = int64_t{1} << 24;
+  // Makes a list's elements `size`, the new ones unset; ResourceExhausted when that is over kMaxUnset.
+  static absl::Status Resize(int64_t size, std::vector<Tensor>* elements);
+
   absl::string_view type_name() const override { return "tensorflow::TensorList"; }
   const ElementType& type() const { return type_; }
   int64_t size() const { return size_; }

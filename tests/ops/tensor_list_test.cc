@@ -92,6 +92,20 @@ TEST(TensorListTest, NegativeIndicesAreNoPlaces) {
   EXPECT_NE(status.message().find("index -3 is out of range"), std::string::npos) << status;
 }
 
+TEST(TensorListTest, SizesFromDataAreBounded) {
+  Graph g;
+  const int32_t huge = 2000000000;
+  const Output x = Const(g, Tensor::Vector<float>({1})), any = Const(g, Tensor(-1)), item = Const(g, Tensor(1.0f));
+  const Output rows = TensorListFromTensor(x, any), index = Const(g, Tensor::Vector<int32_t>({huge}));
+  for (const Output list :
+       {TensorListReserve(any, huge, DT_FLOAT), TensorListResize(rows, huge),
+        TensorListSetItem(rows, huge, item, {.resize_if_index_out_of_bounds = true}),
+        TensorListScatter(x, index, any, -1), TensorListScatter(x, Const(g, Tensor::Vector<int32_t>({0})), any, huge),
+        TensorListScatterIntoExistingList(rows, x, index)}) {
+    EXPECT_EQ(RunError(g, TensorListLength(list)).code(), absl::StatusCode::kResourceExhausted);
+  }
+}
+
 TEST(TensorListTest, PushingToOneListTwiceLeavesBothAlone) {
   const Variant empty = TensorList::Make({DT_FLOAT}, {});
   const auto list_in = [](const Variant& value) { return *TensorListIn(value); };
