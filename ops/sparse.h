@@ -1,0 +1,75 @@
+// Sparse tensors in three parts: indices [n, rank] (int64), values [n] and the shape of the whole [rank] (int64).
+//
+//   Output y = SparseTensorDenseMatMul({.indices = i, .values = v, .shape = s}, dense);
+//   Output x = SparseToDense(i, s, v);
+//
+// The op's gradient, where there is one, is by the values and by the dense operands. Ops that merge or group entries
+// take them in row-major order (SparseReorder). When run: InvalidArgument for an index outside the shape.
+// Not thread-safe: all of them add to the graph. Source: tf.sparse (TensorFlow 1.15).
+#ifndef STATICFLOW_OPS_SPARSE_H_
+#define STATICFLOW_OPS_SPARSE_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "ops/array.h"
+
+namespace staticflow {
+
+struct SparseParts {
+  Output indices, values, shape;
+};
+
+struct SparseToDenseOptions {
+  bool validate_indices = true;  // InvalidArgument unless the indices increase
+  std::string name = "";
+};
+// `default_value` everywhere but for the values at their indices. Any type; indices may also be a vector or a scalar.
+Output SparseToDense(Operand indices, Operand output_shape, Operand values, Operand default_value = 0,
+                     const SparseToDenseOptions& options = {});
+
+// A dense sum and a matrix product with a sparse left operand. Numbers.
+Output SparseTensorDenseAdd(const SparseParts& a, Operand b, const OpOptions& options = {});
+struct SparseMatMulOptions {
+  bool adjoint_a = false;
+  bool adjoint_b = false;
+  std::string name = "";
+};
+Output SparseTensorDenseMatMul(const SparseParts& a, Operand b, const SparseMatMulOptions& options = {});
+
+// The values combined with what a dense tensor, broadcast to the sparse shape, has at their indices: new values.
+Output SparseDenseCwiseAdd(const SparseParts& a, Operand dense, const OpOptions& options = {});
+Output SparseDenseCwiseMul(const SparseParts& a, Operand dense, const OpOptions& options = {});
+Output SparseDenseCwiseDiv(const SparseParts& a, Operand dense, const OpOptions& options = {});
+
+// The entries in row-major order.
+SparseParts SparseReorder(const SparseParts& a, const OpOptions& options = {});
+// The same entries, counted in row-major order of another shape, of which one size may be -1.
+SparseParts SparseReshape(const SparseParts& a, const Ints& new_shape, const OpOptions& options = {});
+// Several tensors behind one another along `concat_dim`; the part at `start` of at most `size`.
+SparseParts SparseConcat(absl::Span<const SparseParts> parts, int64_t concat_dim, const OpOptions& options = {});
+SparseParts SparseSlice(const SparseParts& a, const Ints& start, const Ints& size, const OpOptions& options = {});
+// The sum of two tensors of one shape; where both have an entry and their sum is below `threshold` in magnitude, it has
+// none.
+SparseParts SparseAdd(const SparseParts& a, const SparseParts& b, Operand threshold = 0, const OpOptions& options = {});
+// With an entry (row, 0, ...) of `default_value` in each row that has none; `is_empty` tells which rows had none.
+struct SparseFillEmptyRowsResult {
+  SparseParts filled;
+  Output is_empty;
+};
+SparseFillEmptyRowsResult SparseFillEmptyRows(const SparseParts& a, Operand default_value,
+                                              const OpOptions& options = {});
+
+struct SparseReduceOptions {
+  bool keep_dims = false;
+  std::string name = "";
+};
+// A dense sum over the dimensions in `axes` (an int32 vector or scalar); without any, the dense tensor.
+Output SparseReduceSum(const SparseParts& a, const Ints& axes, const SparseReduceOptions& options = {});
+// The softmax over the entries of each row (last dimension): new values.
+Output SparseSoftmax(const SparseParts& a, const OpOptions& options = {});
+
+}  // namespace staticflow
+
+#endif  // STATICFLOW_OPS_SPARSE_H_
