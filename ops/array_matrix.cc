@@ -2,6 +2,7 @@
 #include "absl/strings/str_cat.h"
 #include "ops/array_layout.h"
 #include "ops/array_shapes.h"
+#include "ops/batch_names.h"
 #include "ops/batch_rules.h"
 #include "ops/elementwise.h"
 
@@ -86,15 +87,15 @@ absl::StatusOr<Kernel> MatrixDiagKernel(const KernelSetup& setup) {
 
 void MatrixDiagGradient(GradientContext& c) { c.set_dx(0, MatrixDiagPart(c.dy(0))); }
 
-const OpRegistrar matrix_diag({.name = "MatrixDiag",
-                               .inputs = {"diagonal: T"},
-                               .outputs = {"output: T"},
-                               .attrs = {"T: type"},
-                               .shape = MatrixDiagShape,
-                               .gradient = MatrixDiagGradient,
-                               .kernel = MatrixDiagKernel,
-                               .batch = MatricesBatch,
-                               .doc = "Matrices with the given diagonals."});
+const BothNames matrix_diag({.name = "MatrixDiag",
+                             .inputs = {"diagonal: T"},
+                             .outputs = {"output: T"},
+                             .attrs = {"T: type"},
+                             .shape = MatrixDiagShape,
+                             .gradient = MatrixDiagGradient,
+                             .kernel = MatrixDiagKernel,
+                             .batch = MatricesBatch,
+                             .doc = "Matrices with the given diagonals."});
 
 // The shape of the diagonals of [..., m, n]: [..., min(m, n)].
 Shape DiagonalShape(const Shape& matrices) {
@@ -123,15 +124,15 @@ absl::StatusOr<Kernel> MatrixDiagPartKernel(const KernelSetup& setup) {
 
 void MatrixDiagPartGradient(GradientContext& c) { c.set_dx(0, MatrixSetDiag(ZerosLike(c.x(0)), c.dy(0))); }
 
-const OpRegistrar matrix_diag_part({.name = "MatrixDiagPart",
-                                    .inputs = {"input: T"},
-                                    .outputs = {"diagonal: T"},
-                                    .attrs = {"T: type"},
-                                    .shape = MatrixDiagPartShape,
-                                    .gradient = MatrixDiagPartGradient,
-                                    .kernel = MatrixDiagPartKernel,
-                                    .batch = MatricesBatch,
-                                    .doc = "The diagonals of matrices."});
+const BothNames matrix_diag_part({.name = "MatrixDiagPart",
+                                  .inputs = {"input: T"},
+                                  .outputs = {"diagonal: T"},
+                                  .attrs = {"T: type"},
+                                  .shape = MatrixDiagPartShape,
+                                  .gradient = MatrixDiagPartGradient,
+                                  .kernel = MatrixDiagPartKernel,
+                                  .batch = MatricesBatch,
+                                  .doc = "The diagonals of matrices."});
 
 // MatrixSetDiag: the input with other diagonals.
 absl::Status MatrixSetDiagShape(ShapeContext& c) {
@@ -156,16 +157,16 @@ void MatrixSetDiagGradient(GradientContext& c) {
   c.set_dx(1, MatrixDiagPart(c.dy(0)));
 }
 
-const OpRegistrar matrix_set_diag({.name = "MatrixSetDiag",
-                                   .inputs = {"input: T", "diagonal: T"},
-                                   .outputs = {"output: T"},
-                                   .attrs = {"T: type"},
-                                   .shape = MatrixSetDiagShape,
-                                   .gradient = MatrixSetDiagGradient,
-                                   .kernel = MatrixSetDiagKernel,
-                                   .traits = kInPlace,
-                                   .batch = MatricesBatch,
-                                   .doc = "Matrices with their diagonals replaced."});
+const BothNames matrix_set_diag({.name = "MatrixSetDiag",
+                                 .inputs = {"input: T", "diagonal: T"},
+                                 .outputs = {"output: T"},
+                                 .attrs = {"T: type"},
+                                 .shape = MatrixSetDiagShape,
+                                 .gradient = MatrixSetDiagGradient,
+                                 .kernel = MatrixSetDiagKernel,
+                                 .traits = kInPlace,
+                                 .batch = MatricesBatch,
+                                 .doc = "Matrices with their diagonals replaced."});
 
 // Diag: output[i..., i...] = diagonal[i...].   dx = DiagPart(dy).
 absl::Status DiagShape(ShapeContext& c) {

@@ -72,6 +72,44 @@ struct MatrixTriangularSolveOptions {
 // The same for a triangular matrix. Running it gives InvalidArgument for a zero on the diagonal.
 Output MatrixTriangularSolve(Operand matrix, Operand rhs, const MatrixTriangularSolveOptions& options = {});
 
+struct SvdOptions {
+  bool compute_uv = true;      // otherwise u and v are empty
+  bool full_matrices = false;  // u is [m, m] and v [n, n], instead of [m, p] and [n, p] with p = min(m, n)
+  std::string name = "";
+};
+// input = u diag(s) v^T, with decreasing s. Signs of columns are arbitrary. The gradient by u and v needs different s,
+// none of them 0, and is not defined for full_matrices of matrices that are not square.
+struct SvdResult {
+  Output s, u, v;
+};
+SvdResult Svd(Operand input, const SvdOptions& options = {});
+
+struct LuOptions {
+  DataType output_idx_type = DT_INT32;  // or DT_INT64
+  std::string name = "";
+};
+// The rows `p` of a square matrix are the product of a lower triangle with ones on its diagonal and an upper triangle,
+// which lu holds together. Running it gives InvalidArgument for a singular matrix.
+struct LuResult {
+  Output lu, p;
+};
+LuResult Lu(Operand input, const LuOptions& options = {});
+
+// The x for which |matrix x - rhs|^2 + l2_regularizer |x|^2 is least (and, where that leaves a choice, |x| too), for
+// [..., m, n] and [..., m, k]; l2_regularizer is double. Running it gives InvalidArgument for a rank below min(m, n).
+Output MatrixSolveLs(Operand matrix, Operand rhs, Operand l2_regularizer, const OpOptions& options = {});
+
+struct TridiagonalSolveOptions {
+  bool partial_pivoting = true;
+  std::string name = "";
+};
+// The solution of matrix x = rhs [..., n, k] where `diagonals` [..., 3, n] holds the diagonals above, on and below the
+// main one; the last element of the first and the first of the last are not looked at.
+Output TridiagonalSolve(Operand diagonals, Operand rhs, const TridiagonalSolveOptions& options = {});
+// The product of such a matrix, given by diagonals [..., 1, n], and rhs [..., n, k].
+Output TridiagonalMatMul(Operand superdiag, Operand maindiag, Operand subdiag, Operand rhs,
+                         const OpOptions& options = {});
+
 }  // namespace staticflow
 
 #endif  // STATICFLOW_OPS_LINALG_H_

@@ -4,6 +4,7 @@
 
 #include "graph/gradients.h"
 #include "ops/array.h"
+#include "ops/batch_names.h"
 #include "ops/batch_rules.h"
 #include "ops/linalg.h"
 #include "ops/linalg_matrices.h"
@@ -97,15 +98,15 @@ void InverseGradient(GradientContext& c) {
   c.set_dx(0, -BatchMatMul(y, right, {.adj_x = !adjoint}));
 }
 
-const OpRegistrar inverse({.name = "MatrixInverse",
-                           .inputs = {"input: T"},
-                           .outputs = {"output: T"},
-                           .attrs = {"adjoint: bool = false", kLinalgT},
-                           .shape = SquareShape,
-                           .gradient = InverseGradient,
-                           .kernel = LinalgKernel<SolveFunction>,
-                           .batch = MatricesBatch,
-                           .doc = "The inverse of each square matrix."});
+const BothNames inverse({.name = "MatrixInverse",
+                         .inputs = {"input: T"},
+                         .outputs = {"output: T"},
+                         .attrs = {"adjoint: bool = false", kLinalgT},
+                         .shape = SquareShape,
+                         .gradient = InverseGradient,
+                         .kernel = LinalgKernel<SolveFunction>,
+                         .batch = MatricesBatch,
+                         .doc = "The inverse of each square matrix."});
 
 // MatrixSolve: a x = b.   db = a^-T dx, da = -db x' (transposed when a was).
 void SolveGradient(GradientContext& c) {
@@ -116,15 +117,15 @@ void SolveGradient(GradientContext& c) {
   c.set_dx(1, db);
 }
 
-const OpRegistrar solve({.name = "MatrixSolve",
-                         .inputs = {"matrix: T", "rhs: T"},
-                         .outputs = {"output: T"},
-                         .attrs = {"adjoint: bool = false", kLinalgT},
-                         .shape = SolveShape,
-                         .gradient = SolveGradient,
-                         .kernel = LinalgKernel<SolveFunction>,
-                         .batch = MatricesBatch,
-                         .doc = "Solves systems of linear equations."});
+const BothNames solve({.name = "MatrixSolve",
+                       .inputs = {"matrix: T", "rhs: T"},
+                       .outputs = {"output: T"},
+                       .attrs = {"adjoint: bool = false", kLinalgT},
+                       .shape = SolveShape,
+                       .gradient = SolveGradient,
+                       .kernel = LinalgKernel<SolveFunction>,
+                       .batch = MatricesBatch,
+                       .doc = "Solves systems of linear equations."});
 
 // MatrixDeterminant: y = det a.   da = dy y a^-T.
 absl::Status DeterminantShape(ShapeContext& c) {
@@ -152,15 +153,15 @@ void DeterminantGradient(GradientContext& c) {
   c.set_dx(0, ExpandDims(ExpandDims(c.dy(0) * c.y(0), -1), -1) * inverse);
 }
 
-const OpRegistrar determinant({.name = "MatrixDeterminant",
-                               .inputs = {"input: T"},
-                               .outputs = {"output: T"},
-                               .attrs = {kLinalgT},
-                               .shape = DeterminantShape,
-                               .gradient = DeterminantGradient,
-                               .kernel = LinalgKernel<DeterminantFunction>,
-                               .batch = MatricesBatch,
-                               .doc = "The determinant of each square matrix."});
+const BothNames determinant({.name = "MatrixDeterminant",
+                             .inputs = {"input: T"},
+                             .outputs = {"output: T"},
+                             .attrs = {kLinalgT},
+                             .shape = DeterminantShape,
+                             .gradient = DeterminantGradient,
+                             .kernel = LinalgKernel<DeterminantFunction>,
+                             .batch = MatricesBatch,
+                             .doc = "The determinant of each square matrix."});
 
 }  // namespace
 

@@ -6,6 +6,7 @@
 
 #include "ops/array.h"
 #include "ops/array_layout.h"
+#include "ops/batch_names.h"
 #include "ops/batch_rules.h"
 #include "ops/linalg.h"
 #include "ops/linalg_matrices.h"
@@ -172,15 +173,15 @@ void EigGradient(GradientContext& c) {
   const Output folded = MatrixBandPart(full + Adjoint(full), -1, 0);
   c.set_dx(0, MatrixSetDiag(folded, MatrixDiagPart(folded) * 0.5));
 }
-const OpRegistrar eig({.name = "SelfAdjointEigV2",
-                       .inputs = {"input: T"},
-                       .outputs = {"e: T", "v: T"},
-                       .attrs = {"compute_v: bool = true", kLinalgT},
-                       .shape = EigShape,
-                       .gradient = EigGradient,
-                       .kernel = LinalgKernel<EigFunction>,
-                       .batch = MatricesBatch,
-                       .doc = "The eigenvalues and eigenvectors of symmetric matrices."});
+const BothNames eig({.name = "SelfAdjointEigV2",
+                     .inputs = {"input: T"},
+                     .outputs = {"e: T", "v: T"},
+                     .attrs = {"compute_v: bool = true", kLinalgT},
+                     .shape = EigShape,
+                     .gradient = EigGradient,
+                     .kernel = LinalgKernel<EigFunction>,
+                     .batch = MatricesBatch,
+                     .doc = "The eigenvalues and eigenvectors of symmetric matrices."});
 
 // CholeskyGrad: what the gradient `grad` by a Cholesky factor l is by the matrix: (s + s') / 2 with s = l^-T p l^-1,
 // where p is the lower triangle of l' grad with its diagonal halved.
@@ -223,15 +224,15 @@ struct CholeskyGradFunction {
     }
   }
 };
-const OpRegistrar cholesky_grad({.name = "CholeskyGrad",
-                                 .inputs = {"l: T", "grad: T"},
-                                 .outputs = {"output: T"},
-                                 .attrs = {kLinalgT},
-                                 .shape = CholeskyGradShape,
-                                 .gradient = kGradientIsError,
-                                 .kernel = LinalgKernel<CholeskyGradFunction>,
-                                 .batch = MatricesBatch,
-                                 .doc = "The gradient of Cholesky by its input."});
+const BothNames cholesky_grad({.name = "CholeskyGrad",
+                               .inputs = {"l: T", "grad: T"},
+                               .outputs = {"output: T"},
+                               .attrs = {kLinalgT},
+                               .shape = CholeskyGradShape,
+                               .gradient = kGradientIsError,
+                               .kernel = LinalgKernel<CholeskyGradFunction>,
+                               .batch = MatricesBatch,
+                               .doc = "The gradient of Cholesky by its input."});
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include "graph/gradients.h"
 #include "ops/array.h"
 #include "ops/array_layout.h"
+#include "ops/batch_names.h"
 #include "ops/batch_rules.h"
 #include "ops/linalg.h"
 #include "ops/linalg_matrices.h"
@@ -56,15 +57,15 @@ void CholeskyGradient(GradientContext& c) {
   c.set_dx(0, (both + Adjoint(both)) * 0.5);
 }
 
-const OpRegistrar cholesky({.name = "Cholesky",
-                            .inputs = {"input: T"},
-                            .outputs = {"output: T"},
-                            .attrs = {kLinalgT},
-                            .shape = SquareShape,
-                            .gradient = CholeskyGradient,
-                            .kernel = LinalgKernel<CholeskyFunction>,
-                            .batch = MatricesBatch,
-                            .doc = "The Cholesky decomposition of each symmetric positive definite matrix."});
+const BothNames cholesky({.name = "Cholesky",
+                          .inputs = {"input: T"},
+                          .outputs = {"output: T"},
+                          .attrs = {kLinalgT},
+                          .shape = SquareShape,
+                          .gradient = CholeskyGradient,
+                          .kernel = LinalgKernel<CholeskyFunction>,
+                          .batch = MatricesBatch,
+                          .doc = "The Cholesky decomposition of each symmetric positive definite matrix."});
 
 // MatrixTriangularSolve: a x = b, where only one triangle of a counts.   db = a^-T dx, da = that triangle of -db x'.
 template <typename T>
@@ -114,15 +115,15 @@ void TriangularSolveGradient(GradientContext& c) {
   c.set_dx(1, db);
 }
 
-const OpRegistrar triangular_solve({.name = "MatrixTriangularSolve",
-                                    .inputs = {"matrix: T", "rhs: T"},
-                                    .outputs = {"output: T"},
-                                    .attrs = {"lower: bool = true", "adjoint: bool = false", kLinalgT},
-                                    .shape = SolveShape,
-                                    .gradient = TriangularSolveGradient,
-                                    .kernel = LinalgKernel<TriangularSolveFunction>,
-                                    .batch = MatricesBatch,
-                                    .doc = "Solves systems of linear equations with triangular matrices."});
+const BothNames triangular_solve({.name = "MatrixTriangularSolve",
+                                  .inputs = {"matrix: T", "rhs: T"},
+                                  .outputs = {"output: T"},
+                                  .attrs = {"lower: bool = true", "adjoint: bool = false", kLinalgT},
+                                  .shape = SolveShape,
+                                  .gradient = TriangularSolveGradient,
+                                  .kernel = LinalgKernel<TriangularSolveFunction>,
+                                  .batch = MatricesBatch,
+                                  .doc = "Solves systems of linear equations with triangular matrices."});
 
 }  // namespace
 
