@@ -1,4 +1,4 @@
-// TopKV2, InTopK, InTopKV2.
+// TopKV2, TopK, InTopK, InTopKV2.
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -17,8 +17,13 @@ namespace {
 // TopKV2: the k largest elements of every row.   dx = zeros with dy at the indices.
 absl::Status TopKShape(ShapeContext& c) {
   SF_ASSIGN_OR_RETURN(Shape shape, c.WithRankAtLeast(0, 1));
-  SF_RETURN_IF_ERROR(c.WithRank(1, 0).status());
-  SF_ASSIGN_OR_RETURN(std::optional<int64_t> k, ScalarFromInput(c, 1));
+  std::optional<int64_t> k;
+  if (c.num_inputs() == 1) {
+    k = c.attr<int64_t>("k");
+  } else {
+    SF_RETURN_IF_ERROR(c.WithRank(1, 0).status());
+    SF_ASSIGN_OR_RETURN(k, ScalarFromInput(c, 1));
+  }
   if (k && (*k < 0 || (shape.has_rank() && shape.dim(-1) >= 0 && *k > shape.dim(-1)))) {
     return absl::InvalidArgumentError(
         absl::StrCat("k is ", *k, ", expected 0 to the size of the rows of ", shape.ToString()));
@@ -88,6 +93,15 @@ const OpRegistrar top_k_v2({.name = "TopKV2",
                             .kernel = TopKKernel,
                             .batch = VectorsBatch,
                             .doc = "The k largest elements of every row and where they are."});
+// The first version, with k in an attribute.
+const OpRegistrar top_k({.name = "TopK",
+                         .inputs = {"input: T"},
+                         .outputs = {"values: T", "indices: int32"},
+                         .attrs = {"k: int >= 0", "sorted: bool = true", kNumberT},
+                         .shape = TopKShape,
+                         .gradient = TopKGradient,
+                         .kernel = TopKKernel,
+                         .doc = "The k largest elements of every row, and where they are."});
 
 // InTopK: whether fewer than k predictions are larger than the target's.
 absl::Status InTopKShape(ShapeContext& c) {

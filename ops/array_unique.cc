@@ -1,4 +1,4 @@
-// Unique, UniqueWithCounts, ListDiff.
+// Unique, UniqueWithCounts, UniqueV2, UniqueWithCountsV2, ListDiff.
 #include <algorithm>
 #include <numeric>
 
@@ -116,6 +116,127 @@ const OpRegistrar unique_with_counts({.name = "UniqueWithCounts",
                                       .kernel = UniqueKernel,
                                       .batch = MixBatch,
                                       .doc = "The distinct elements of a vector and how often they come."});
+
+// UniqueV2, UniqueWithCountsV2: the distinct slices along a dimension; without one (an empty axis), the distinct
+// elements of a vector.
+absl::Status UniqueSlicesShape(ShapeContext& c) {
+  SF_ASSIGN_OR_RETURN(const Shape axis, c.WithRank(1, 1));
+  if (axis.dim(0) > 1) return absl::InvalidArgumentError("expected one axis or none");
+  Shape idx = Shape::UnknownOfRank(1);
+  const Shape& x = c.input(0);
+  SF_ASSIGN_OR_RETURN(const auto axes, c.Integers(1));
+  Shape y = x.has_rank() ? Shape::UnknownOfRank(x.rank()) : Shape::Unknown();
+  if (axes.has_value() && x.has_rank()) {
+    if (axes->empty()) SF_RETURN_IF_ERROR(c.WithRank(0, 1).status());
+    SF_ASSIGN_OR_RETURN(const int d, NormalizeAxis(axes->empty() ? 0 : (*axes)[0], x.rank()));
+    y = x;
+    y.set_dim(d, Shape::kUnknownDim);
+    idx.set_dim(0, x.dim(d));
+  }
+  c.set_output(0, std::move(y));
+  c.set_output(1, std::move(idx));
+  if (c.num_outputs() == 3) c.set_output(2, Shape::UnknownOfRank(1));
+  return absl::OkStatus();
+}
+
+// A tensor [outer, size, inner], whose slices along the middle are compared and copied.
+template <typename T>
+struct Slices {
+  Slices(const TensorView& view, int axis)
+      : x(view.as<T>()),
+        outer(view.shape->num_elements(0, axis)),
+        size(view.dim(axis)),
+        inner(view.shape->num_elements(axis + 1, view.rank())) {}
+  // < 0, 0 or > 0 as slice a comes before, with or after slice b.
+  int Compare(int64_t a, int64_t b) const {
+    for (int64_t o = 0; o < outer; ++o) {
+      const T *p = x + (o * size + a) * inner, *q = x + (o * size + b) * inner;
+      for (int64_t i = 0; i < inner; ++i) {
+        if (Before(p[i], q[i])) return -1;
+        if (Before(q[i], p[i])) return 1;
+      }
+    }
+    return 0;
+  }
+  const T* x;
+  int64_t outer, size, inner;
+};
+
+template <typename T>
+absl::Status FindUniqueSlices(KernelContext& c, bool allocate_idx) {
+  if (c.input(1).num_elements == 0 && c.input(0).rank() != 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("without an axis expected a vector, got shape ", c.input(0).shape->ToString()));
+  }
+  int axis = 0;
+  if (c.input(1).num_elements == 1) {
+    SF_ASSIGN_OR_RETURN(axis, AxisInput(c, 1, c.input(0).rank()));
+  }
+  const Slices<T> slices(c.input(0), axis);
+  const int64_t n = slices.size;
+  SF_ASSIGN_OR_RETURN(int64_t * order, c.Scratch<int64_t>(MultiplySizes(n, 2)));
+  int64_t* first = order + n;
+  std::iota(order, order + n, 0);
+  std::sort(order, order + n, [&](int64_t a, int64_t b) {
+    const int compared = slices.Compare(a, b);
+    return compared != 0 ? compared < 0 : a < b;
+  });
+  int64_t distinct = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const bool same = i > 0 && slices.Compare(order[i], order[i - 1]) == 0;
+    first[order[i]] = same ? first[order[i - 1]] : order[i];
+    distinct += same ? 0 : 1;
+  }
+  Shape shape = *c.input(0).shape;
+  shape.set_dim(axis, distinct);
+  SF_RETURN_IF_ERROR(c.AllocateOutput(0, shape));
+  if (allocate_idx) SF_RETURN_IF_ERROR(c.AllocateOutput(1, {n}));
+  if (c.num_outputs() == 3) {
+    SF_RETURN_IF_ERROR(c.AllocateOutput(2, {distinct}));
+    ClearOutput(c.output(2));
+  }
+  int64_t* number = order;
+  int64_t next = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    if (first[i] == i) {
+      for (int64_t o = 0; o < slices.outer; ++o) {
+        std::copy_n(slices.x + (o * n + i) * slices.inner, slices.inner,
+                    c.out<T>(0) + (o * distinct + next) * slices.inner);
+      }
+      number[i] = next++;
+    }
+    const int64_t k = number[first[i]];
+    StoreIndex(c.output(1), i, k);
+    if (c.num_outputs() == 3 && c.output(2).dtype == DT_INT64) ++c.out<int64_t>(2)[k];
+    if (c.num_outputs() == 3 && c.output(2).dtype == DT_INT32) ++c.out<int32_t>(2)[k];
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Kernel> UniqueSlicesKernel(const KernelSetup& setup) {
+  const bool allocate_idx = !setup.output_shape(1).IsFullyDefined();
+  return ComparableKernel(setup.input_dtype(0), [allocate_idx]<typename T>() -> Kernel {
+    return [allocate_idx](KernelContext& c) { return FindUniqueSlices<T>(c, allocate_idx); };
+  });
+}
+
+const OpRegistrar unique_v2({.name = "UniqueV2",
+                             .inputs = {"x: T", "axis: Taxis"},
+                             .outputs = {"y: T", "idx: out_idx"},
+                             .attrs = {kComparableT, "Taxis: indextype = int64", "out_idx: indextype = int32"},
+                             .shape = UniqueSlicesShape,
+                             .gradient = kNotDifferentiable,
+                             .kernel = UniqueSlicesKernel,
+                             .doc = "The distinct slices along a dimension."});
+const OpRegistrar unique_with_counts_v2({.name = "UniqueWithCountsV2",
+                                         .inputs = {"x: T", "axis: Taxis"},
+                                         .outputs = {"y: T", "idx: out_idx", "count: out_idx"},
+                                         .attrs = {kComparableT, "Taxis: indextype = int64",
+                                                   "out_idx: indextype = int32"},
+                                         .shape = UniqueSlicesShape,
+                                         .gradient = kNotDifferentiable,
+                                         .kernel = UniqueSlicesKernel,
+                                         .doc = "The distinct slices along a dimension, and how often they come."});
 
 // ListDiff: the elements of x that are not in y.
 absl::Status ListDiffShape(ShapeContext& c) {

@@ -46,6 +46,12 @@ Output StringLower(Operand input, const OpOptions& options = {});  // ASCII lett
 Output StringUpper(Operand input, const OpOptions& options = {});
 Output StringStrip(Operand input, const OpOptions& options = {});  // without white space at both ends
 
+// The bucket of each string, int64 in [0, num_buckets): by FarmHash's fingerprint, the same as in TensorFlow; by
+// SipHash with a key of two numbers, for which nobody can make up collisions who does not know the key.
+Output StringToHashBucketFast(Operand input, int64_t num_buckets, const OpOptions& options = {});
+Output StringToHashBucketStrong(Operand input, int64_t num_buckets, const std::vector<int64_t>& key,
+                                const OpOptions& options = {});
+
 struct SubstrOptions {
   std::string unit = "BYTE";  // or "UTF8_CHAR"
   std::string name = "";
