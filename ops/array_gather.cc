@@ -52,6 +52,7 @@ absl::Status GatherSlices(KernelContext& c, int axis, int64_t batch_dims) {
   const int64_t size = params.dim(axis), inner = params.num_elements(axis + 1, params.rank());
   const int64_t count = indices.num_elements(batch, indices.rank());
   const I* index = c.in<I>(1);
+  if (c.output(0).num_elements == 0) return absl::OkStatus();  // nothing is read, whatever the indices
   for (int64_t i = 0; i < c.input(1).num_elements; ++i) {
     if (index[i] < 0 || index[i] >= size) return IndexOutOfRange(i, index[i], size);
   }

@@ -50,6 +50,7 @@ double DigammaOf(double x) {
 double ZetaOf(double x, double q) {
   if (x == 1) return kInfinity;
   if (!(x > 1) || std::isnan(q)) return kNan;
+  if (q == kInfinity) return 0;
   if (q <= 0) {
     if (q == std::floor(q)) return std::fmod(x, 2) == 0 ? kInfinity : kNan;
     if (x != std::floor(x)) return kNan;

@@ -47,7 +47,7 @@ def _config():
 
 
 # How lines about where an error came from begin.
-_NOT_THE_MESSAGE = ("Graph execution error", "Detected at", "  File", "Node:", "\t [[", "Original stack")
+_NOT_THE_MESSAGE = ("Graph execution error", "Detected at", " ", "Node:", "\t [[", "Original stack")
 
 
 def _tensor_bytes(value):
@@ -104,7 +104,7 @@ class GoldenCase:
     return [self._named(x.name, value) for x, value in self.feeds.items()]
 
   def run(self):
-    """Asks TensorFlow; the message of its error, or None."""
+    """Asks TensorFlow; the message of its error, or None. Raises OpError when only a gradient fails."""
     # Gradients that TensorFlow built are no part of the graph that is written.
     definition = self.graph.as_graph_def()
     built_by_tf = [g for _, _, gs in self.checks for g in gs if g is not None]
@@ -115,35 +115,39 @@ class GoldenCase:
     self.proto.graph_def = definition.SerializeToString()
     self.proto.op_types.extend(sorted({n.op for n in definition.node} |
                                       {n.op for f in definition.library.function for n in f.node_def}))
-    try:
-      with v1.Session(graph=self.graph, config=_config()) as session:
+    with v1.Session(graph=self.graph, config=_config()) as session:
+      try:
         for op in self.init:
           session.run(op)
         step = self.proto.steps.add(feeds=self._feeds())
         values = session.run(self.fetches, self.feeds)
-        step.fetches.extend(self._named(t.name, value) for t, value in zip(self.fetches, values))
-        for ys, xs, gradients in self.checks:
-          check = self.proto.gradients.add(ys=[y.name for y in ys], xs=[x.name for x in xs], feeds=self._feeds())
-          for x, gradient in zip(xs, gradients):
-            value = None if gradient is None else session.run(tf.convert_to_tensor(gradient), self.feeds)
-            check.expected.append(
-                golden_case_pb2.NamedTensor(name=x.name) if value is None else self._named(x.name, value))
-    except tf.errors.OpError as error:
-      del self.proto.steps[:], self.proto.gradients[:]
-      step = self.proto.steps.add(feeds=self._feeds())
-      step.fetches.extend(golden_case_pb2.NamedTensor(name=t.name) for t in self.fetches)
-      self.proto.expect_error = {
-          tf.errors.InvalidArgumentError: "INVALID_ARGUMENT",
-          tf.errors.OutOfRangeError: "OUT_OF_RANGE|INVALID_ARGUMENT",
-          tf.errors.FailedPreconditionError: "FAILED_PRECONDITION",
-          tf.errors.UnimplementedError: "UNIMPLEMENTED",
-          tf.errors.NotFoundError: "NOT_FOUND",
-      }.get(type(error), "INTERNAL|INVALID_ARGUMENT")
-      self.proto.error_stage = "LOAD|RUN"
-      told = [line for line in error.message.split("\n") if line and not line.startswith(_NOT_THE_MESSAGE)]
-      self.proto.note += told[0][:200] if told else ""
-      return error.message
+      except tf.errors.OpError as error:
+        return self._expect(error)
+      step.fetches.extend(self._named(t.name, value) for t, value in zip(self.fetches, values))
+      for ys, xs, gradients in self.checks:
+        check = self.proto.gradients.add(ys=[y.name for y in ys], xs=[x.name for x in xs], feeds=self._feeds())
+        for x, gradient in zip(xs, gradients):
+          value = None if gradient is None else session.run(tf.convert_to_tensor(gradient), self.feeds)
+          check.expected.append(
+              golden_case_pb2.NamedTensor(name=x.name) if value is None else self._named(x.name, value))
     return None
+
+  def _expect(self, error):
+    """Makes this a case that must fail."""
+    del self.proto.steps[:]
+    step = self.proto.steps.add(feeds=self._feeds())
+    step.fetches.extend(golden_case_pb2.NamedTensor(name=t.name) for t in self.fetches)
+    self.proto.expect_error = {
+        tf.errors.InvalidArgumentError: "INVALID_ARGUMENT",
+        tf.errors.OutOfRangeError: "OUT_OF_RANGE|INVALID_ARGUMENT",
+        tf.errors.FailedPreconditionError: "FAILED_PRECONDITION",
+        tf.errors.UnimplementedError: "UNIMPLEMENTED",
+        tf.errors.NotFoundError: "NOT_FOUND",
+    }.get(type(error), "INTERNAL|INVALID_ARGUMENT")
+    self.proto.error_stage = "LOAD|RUN"
+    told = [line for line in error.message.split("\n") if line and not line.startswith(_NOT_THE_MESSAGE)]
+    self.proto.note += told[0][:200] if told else ""
+    return error.message
 
   def write(self, folder):
     message = self.run()

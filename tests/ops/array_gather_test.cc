@@ -17,7 +17,11 @@ INSTANTIATE_OP_TEST(Gather, {{.name = "rows",
 
 INSTANTIATE_OP_TEST(
     GatherV2,
-    {{.name = "rows",
+    {{.name = "nothing_to_read",
+      .inputs = {T({4, 0, 0}, {}), T<int32_t>({0, 5}), Tensor(1)},
+      .want = {T({4, 2, 0}, {})},
+      .check_gradient = false},
+     {.name = "rows",
       .inputs = {M({{1, 2, 3}, {4, 5, 6}}), T<int32_t>({1, 0, 1}), Tensor(0)},
       .want = {M({{4, 5, 6}, {1, 2, 3}, {4, 5, 6}})},
       .second_order = true},

@@ -64,20 +64,22 @@ INSTANTIATE_OP_TEST(Digamma,
                       .check_gradient = false},
                      {.name = "empty", .inputs = {T<double>({0, 3}, {})}, .want = {T<double>({0, 3}, {})}}});
 
-INSTANTIATE_OP_TEST(Zeta, {{.name = "values",
-                            .inputs = {T<double>({1.5, 2, 2, 3.5, 3e+01}), T<double>({1, 1, 0.2, 7.5, 1})},
-                            .want = {T<double>({2.612375348685488, 1.6449340668482266, 26.26737720542378,
-                                                0.0030627969326974215, 1.0000000009313275})},
-                            .gradient_inputs = {1}},
-                           {.name = "left_of_zero",
-                            .inputs = {T<double>({2, 3, 4}), T<double>({-1.5, -1.5, -20.25})},
-                            .want = {T<double>({9.379246644989124, 0.11810202582086413, 259.7575388239817})},
-                            .tolerance = 1e-9,
-                            .check_gradient = false},
-                           {.name = "outside",
-                            .inputs = {T({1, 0.5f, 2.5f, 3}), T({2, 2, -0.5f, -2})},
-                            .want = {T({kInf, kNan, kNan, kNan})},
-                            .check_gradient = false}});
+INSTANTIATE_OP_TEST(
+    Zeta, {{.name = "values",
+            .inputs = {T<double>({1.5, 2, 2, 3.5, 3e+01}), T<double>({1, 1, 0.2, 7.5, 1})},
+            .want = {T<double>({2.612375348685488, 1.6449340668482266, 26.26737720542378, 0.0030627969326974215,
+                                1.0000000009313275})},
+            .gradient_inputs = {1}},
+           {.name = "left_of_zero",
+            .inputs = {T<double>({2, 3, 4}), T<double>({-1.5, -1.5, -20.25})},
+            .want = {T<double>({9.379246644989124, 0.11810202582086413, 259.7575388239817})},
+            .tolerance = 1e-9,
+            .check_gradient = false},
+           {.name = "far_out", .inputs = {T({2, 1}), T({kInf, kInf})}, .want = {T({0, kInf})}, .check_gradient = false},
+           {.name = "outside",
+            .inputs = {T({1, 0.5f, 2.5f, 3}), T({2, 2, -0.5f, -2})},
+            .want = {T({kInf, kNan, kNan, kNan})},
+            .check_gradient = false}});
 
 INSTANTIATE_OP_TEST(
     Polygamma,
@@ -90,6 +92,10 @@ INSTANTIATE_OP_TEST(
       .inputs = {T<double>({}, {1}), M<double>({{2, 3}})},
       .want = {M<double>({{0.6449340668482266, 0.39493406684822646}})},
       .gradient_inputs = {1}},
+     {.name = "far_out",
+      .inputs = {T({1, 2, 1}), T({kInf, kInf, -kInf})},
+      .want = {T({0, 0, kInf})},
+      .check_gradient = false},
      {.name = "outside", .inputs = {T({-1, 0.5f}), T({2, 2})}, .want = {T({kNan, kNan})}, .check_gradient = false}});
 
 }  // namespace
