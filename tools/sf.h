@@ -34,6 +34,8 @@ struct SfArguments {
 using SfCommand = absl::StatusOr<int> (*)(const SfArguments&, std::ostream& out);
 absl::StatusOr<int> SfInspect(const SfArguments& arguments, std::ostream& out);
 absl::StatusOr<int> SfSummary(const SfArguments& arguments, std::ostream& out);
+absl::StatusOr<int> SfAudit(const SfArguments& arguments, std::ostream& out);
+absl::StatusOr<int> SfDependence(const SfArguments& arguments, std::ostream& out);
 absl::StatusOr<int> SfExplain(const SfArguments& arguments, std::ostream& out);
 absl::StatusOr<int> SfReestimate(const SfArguments& arguments, std::ostream& out);
 absl::StatusOr<int> SfExport(const SfArguments& arguments, std::ostream& out);

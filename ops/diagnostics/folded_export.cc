@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "graph/batch_dependence.h"
 #include "graph/graph_def.h"
 #include "graph/status.h"
 #include "ops/diagnostics/batch_norm_layers.h"
@@ -83,6 +84,7 @@ class Exporter {
       if (absl::StartsWith(node->type(), "FusedBatchNorm")) result_.normalizing.push_back(node->name());
     }
     SF_RETURN_IF_ERROR(Compare());
+    JudgeDependence();
     if (!options_.source_checkpoint.empty()) SF_RETURN_IF_ERROR(TakeFingerprint());
     SF_RETURN_IF_ERROR(AddReport());
     SF_ASSIGN_OR_RETURN(result_.graph_def, GraphDefBytes(out_));
@@ -134,6 +136,16 @@ class Exporter {
     return absl::OkStatus();
   }
 
+  void JudgeDependence() {
+    for (Output fetch : options_.fetches) {
+      if (fetch.shape().rank() == 0) continue;
+      const absl::StatusOr<BatchDependence> found = AnalyzeBatchDependence(fetch, 0, {.feeds = pins_});
+      const BatchVerdict verdict = found.ok() ? found->verdict : BatchVerdict::kUnknown;
+      const absl::string_view reason = found.ok() ? absl::string_view(found->reason) : found.status().message();
+      result_.verdicts.push_back(absl::StrCat(fetch.name(), " ", BatchVerdictName(verdict), ": ", reason));
+    }
+  }
+
   absl::Status TakeFingerprint() {
     const std::string& prefix = options_.source_checkpoint;
     SF_ASSIGN_OR_RETURN(const std::string index, ReadWholeFile(TheEnv(), BundleIndexPath(prefix)));
@@ -163,6 +175,7 @@ std::string FoldedExport::ToString() const {
       "became "
       "%d; largest error %.3g of results up to %.3g over %d examples\n",
       layers, folded.size(), normalizing.size(), nodes_before, nodes_after, largest_error, largest_result, examples);
+  for (const std::string& verdict : verdicts) absl::StrAppend(&out, "row by row, ", verdict, "\n");
   if (!fingerprint.empty()) absl::StrAppend(&out, "from ", fingerprint, "\n");
   return out;
 }

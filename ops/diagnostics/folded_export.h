@@ -43,6 +43,8 @@ struct FoldedExport {
   double largest_error = 0;              // |folded - original| over all results
   double largest_result = 0;             // |original|
   int64_t examples = 0;
+  // Whether each result depends on its own example alone, for the mode that was pinned: "y:0 independent: ...".
+  std::vector<std::string> verdicts;
   std::string fingerprint = "";  // "model.ckpt-1000 crc32c 0x12345678", of the checkpoint's index; "" without one
 
   std::string ToString() const;

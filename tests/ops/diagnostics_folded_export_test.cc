@@ -157,6 +157,8 @@ TEST(FoldedExportTest, GivesTheSameResults) {
     EXPECT_GE(static_cast<int>(result->folded.size()), row.folded);
     EXPECT_GT(result->largest_result, 0.01);
     EXPECT_EQ(result->examples, row.sample.dim(0));
+    ASSERT_EQ(result->verdicts.size(), 1);
+    EXPECT_TRUE(result->verdicts[0].starts_with("y:0 independent")) << result->verdicts[0];
 
     Graph folded;
     ASSERT_TRUE(ImportGraphDef(result->graph_def, folded).ok());

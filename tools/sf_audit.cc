@@ -1,0 +1,45 @@
+// sf audit and sf dependence: what a step means for batch normalization, and whether examples meet in a result.
+#include <algorithm>
+#include <ostream>
+
+#include "graph/batch_dependence.h"
+#include "graph/status.h"
+#include "ops/diagnostics/batch_norm_audit.h"
+#include "tools/sf.h"
+
+namespace staticflow {
+
+absl::StatusOr<int> SfAudit(const SfArguments& arguments, std::ostream& out) {
+  int code = 0;
+  for (const std::string& path : arguments.files) {
+    SF_ASSIGN_OR_RETURN(const ModelFile file, OpenModelFile(path));
+    SF_ASSIGN_OR_RETURN(const SfSignature what, ReadSignature(file, arguments));
+    Session::Feeds feeds = what.values;
+    for (Output feed : what.signature.feeds) {
+      const auto same = [&](const auto& value) { return value.first == feed; };
+      if (std::none_of(feeds.begin(), feeds.end(), same)) feeds.push_back({feed, Tensor()});
+    }
+    SF_ASSIGN_OR_RETURN(const BatchNormAudit audit,
+                        AuditBatchNorm(*file.graph, feeds, what.signature.fetches, what.signature.targets));
+    out << path << "\n" << audit.ToString();
+    if (!audit.findings.empty()) code = 1;
+  }
+  return code;
+}
+
+absl::StatusOr<int> SfDependence(const SfArguments& arguments, std::ostream& out) {
+  int code = 0;
+  for (const std::string& path : arguments.files) {
+    SF_ASSIGN_OR_RETURN(const ModelFile file, OpenModelFile(path));
+    SF_ASSIGN_OR_RETURN(const SfSignature what, ReadSignature(file, arguments));
+    if (what.signature.fetches.empty()) return absl::InvalidArgumentError("which result? --fetches=NAME");
+    for (Output fetch : what.signature.fetches) {
+      SF_ASSIGN_OR_RETURN(const BatchDependence dependence, AnalyzeBatchDependence(fetch, 0, {.feeds = what.values}));
+      out << fetch.name() << ": " << dependence.ToString();
+      if (dependence.verdict != BatchVerdict::kIndependent) code = 1;
+    }
+  }
+  return code;
+}
+
+}  // namespace staticflow
