@@ -22,28 +22,18 @@ using testing::HasSubstr;
 
 Output Ints(Graph& g, std::initializer_list<int32_t> values) { return Const(g, Tensor::Vector<int32_t>(values)); }
 
-// Every op has a form for resources and forms for the strings that came before; they differ in the handle alone.
-TEST(StepObjects, HaveAllForms) {
-  for (const char* v1 : {"Stack", "StackPush", "StackPop", "StackClose"}) {
-    const Op* old_form = FindOp(v1);
-    const Op* new_form = FindOp(std::string(v1) + "V2");
-    ASSERT_NE(old_form, nullptr) << v1;
-    ASSERT_NE(new_form, nullptr) << v1;
-    EXPECT_EQ(old_form->spec.role, new_form->spec.role) << v1;
-  }
-  for (const char* v1 :
-       {"TensorArray", "TensorArrayGrad", "TensorArrayRead", "TensorArrayWrite", "TensorArrayGather",
-        "TensorArrayScatter", "TensorArrayConcat", "TensorArraySplit", "TensorArraySize", "TensorArrayClose"}) {
-    for (const char* version : {"", "V2", "V3"}) {
-      const Op* op = FindOp(absl::StrCat(v1, version));
-      ASSERT_NE(op, nullptr) << v1 << version;
-      EXPECT_TRUE(op->has(kStepObjects) && op->has(kStateful)) << v1 << version;
-    }
+// The roles by which the gradient walk knows stacks.
+TEST(Stack, HasBothForms) {
+  for (const auto& [reference, handle] : {std::pair("Stack", "StackV2"),
+                                          {"StackPush", "StackPushV2"},
+                                          {"StackPop", "StackPopV2"},
+                                          {"StackClose", "StackCloseV2"}}) {
+    ASSERT_NE(FindOp(reference), nullptr) << reference;
+    ASSERT_NE(FindOp(handle), nullptr) << handle;
+    EXPECT_EQ(FindOp(reference)->spec.role, FindOp(handle)->spec.role) << handle;
   }
 }
 
-// The old forms, from the op types alone, as a file has them: "StackV2", "StackPushV2", "StackPopV2", "StackCloseV2",
-// "Stack", "StackPush", "StackPop", "StackClose".
 TEST(Stack, GivesBackWhatWasPushedLast) {
   for (const bool old_form : {false, true}) {
     Graph g;
@@ -288,22 +278,54 @@ TEST(TensorArray, PrependsAShapeToItsGradients) {
   EXPECT_EQ(got->shape(), Shape({3, 2}));
 }
 
-// The string handles of old graphs.
-TEST(TensorArray, HasOldForms) {
-  for (const char* version : {"", "V2"}) {
-    const auto type = [&](const char* name) { return absl::StrCat(name, version); };
+// The ops by their handles: references to strings, strings, resources.
+struct Forms {
+  const char *array, *grad, *read, *write, *gather, *scatter, *concat, *split, *size, *close;
+};
+const Forms kForms[] = {
+    {"TensorArray", "TensorArrayGrad", "TensorArrayRead", "TensorArrayWrite", "TensorArrayGather", "TensorArrayScatter",
+     "TensorArrayConcat", "TensorArraySplit", "TensorArraySize", "TensorArrayClose"},
+    {"TensorArrayV2", "TensorArrayGradV2", "TensorArrayReadV2", "TensorArrayWriteV2", "TensorArrayGatherV2",
+     "TensorArrayScatterV2", "TensorArrayConcatV2", "TensorArraySplitV2", "TensorArraySizeV2", "TensorArrayCloseV2"},
+    {"TensorArrayV3", "TensorArrayGradV3", "TensorArrayReadV3", "TensorArrayWriteV3", "TensorArrayGatherV3",
+     "TensorArrayScatterV3", "TensorArrayConcatV3", "TensorArraySplitV3", "TensorArraySizeV3", "TensorArrayCloseV3"}};
+
+TEST(TensorArray, WorksWithAllHandles) {
+  for (const Forms& form : kForms) {
+    SCOPED_TRACE(form.array);
     Graph g;
-    const Output x = Const(g, Tensor::Vector<float>({1, 2}));
-    const Output handle = NodeBuilder(type("TensorArray"), {Const(g, 1)}).Attr("dtype", DT_FLOAT).Build();
-    const Output flow = Const(g, 0.0f);
-    const Output written = NodeBuilder(type("TensorArrayWrite"), {handle, Const(g, 0), x, flow}).Build();
-    const Output read =
-        NodeBuilder(type("TensorArrayRead"), {handle, Const(g, 0), written}).Attr("dtype", DT_FLOAT).Build();
+    const Output x = Const(g, Tensor::Of<float>({2, 1}, {1, 2})), zero = Const(g, 0), flow = Const(g, 0.0f);
+    const auto make = [&] {
+      return NodeBuilder(form.array, {Const(g, 2)}).Attr("dtype", DT_FLOAT).Attr("clear_after_read", false).Build();
+    };
+    const auto get = [&](const char* type, std::initializer_list<Operand> operands) {
+      return NodeBuilder(type, operands).Attr("dtype", DT_FLOAT).Build();
+    };
+    const Output a = make(), b = make(), c = make();
+    const Output scattered = NodeBuilder(form.scatter, {a, Ints(g, {1, 0}), x, flow}).Build();
+    const Output split = NodeBuilder(form.split, {b, x, Const(g, Tensor::Vector<int64_t>({2, 0})), flow}).Build();
+    const Output written = NodeBuilder(form.write, {c, zero, x, flow}).Build();
+    const Output gradients = NodeBuilder(form.grad, {c, written}).Attr("source", "here").Build();
+    const std::vector<Output> fetches = {get(form.gather, {a, Ints(g, {0, 1}), scattered}),
+                                         get(form.concat, {b, split}), get(form.read, {c, zero, written}),
+                                         get(form.read, {gradients, zero, flow}),
+                                         NodeBuilder(form.size, {c, written}).Build()};
+    Operation close;
+    {
+      const ControlDependencies after(g, {fetches[2]});
+      close = NodeBuilder(form.close, {c}).BuildNode();
+    }
     ASSERT_TRUE(g.status().ok()) << g.status();
+    for (Output fetch : fetches) EXPECT_TRUE(fetch.node()->op().has(kStepObjects));
     Session session(g);
-    const auto got = session.Run({}, read);
+    const auto got = session.Run({}, fetches);
     ASSERT_TRUE(got.ok()) << got.status();
-    EXPECT_TRUE(TensorsNear(*got, T({1, 2}), 0));
+    EXPECT_TRUE(TensorsNear((*got)[0], T({2, 1}, {2, 1}), 0));
+    EXPECT_TRUE(TensorsNear((*got)[1], T({2, 1}, {1, 2}), 0));
+    EXPECT_TRUE(TensorsNear((*got)[2], T({2, 1}, {1, 2}), 0));
+    EXPECT_TRUE(TensorsNear((*got)[3], T({2, 1}, {0, 0}), 0)) << "nothing was written to the gradients";
+    EXPECT_EQ((*got)[4].scalar<int32_t>(), 2);
+    EXPECT_TRUE(session.Run({}, {fetches[2]}, {close}).ok());
   }
 }
 
