@@ -10,5 +10,6 @@
 #include "ops/layers/core.h"
 #include "ops/layers/normalization.h"
 #include "ops/layers/pooling.h"
+#include "ops/layers/recurrent.h"
 
 #endif  // STATICFLOW_OPS_LAYERS_LAYERS_H_
