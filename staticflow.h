@@ -20,8 +20,10 @@
 #include "ops/batch_norm.h"               // IWYU pragma: export
 #include "ops/constraints.h"              // IWYU pragma: export
 #include "ops/control_flow.h"             // IWYU pragma: export
+#include "ops/control_flow_while.h"       // IWYU pragma: export
 #include "ops/conv.h"                     // IWYU pragma: export
 #include "ops/custom_gradient.h"          // IWYU pragma: export
+#include "ops/diagnostics/diagnostics.h"  // IWYU pragma: export
 #include "ops/functions.h"                // IWYU pragma: export
 #include "ops/initializers.h"             // IWYU pragma: export
 #include "ops/layers/layers.h"            // IWYU pragma: export

@@ -95,6 +95,9 @@ absl::Status SaveAndLoad(const Trained& trained, sf::train::Trainer& trainer, sf
   return absl::OkStatus();
 }
 
+// Networks that are wired wrongly on purpose need no warning.
+sf::SessionOptions SessionOptions() { return {.threads = absl::GetFlag(FLAGS_threads), .audit = sf::Audit::kOff}; }
+
 absl::StatusOr<Trained> Train(const std::string& name, sf::Wiring wiring, const sf::ScaledImages& data) {
   Title(absl::StrCat("training: ", name).c_str());
   Trained trained;
@@ -102,8 +105,7 @@ absl::StatusOr<Trained> Train(const std::string& name, sf::Wiring wiring, const 
   trained.net = std::make_unique<sf::LayeredNetwork>(NetworkOptions(wiring));
   sf::LayeredNetwork& net = *trained.net;
   for (const sf::CollectionItem& item : net.graph().collection(sf::kUpdateOps)) trained.update_ops.push_back(item);
-  trained.session =
-      std::make_unique<sf::Session>(net.graph(), sf::SessionOptions{.threads = absl::GetFlag(FLAGS_threads)});
+  trained.session = std::make_unique<sf::Session>(net.graph(), SessionOptions());
 
   sf::train::ProgressBar bar;
   sf::train::SaveBest best(net.graph(),
@@ -221,7 +223,7 @@ absl::Status ShowTrainable(const Trained& correct, const Trained& wired, const s
   options.trainable = options.optimizer = false;
   sf::LayeredNetwork frozen(options);
   sf::train::Saver saver(frozen.graph());
-  sf::Session session(frozen.graph(), {.threads = absl::GetFlag(FLAGS_threads)});
+  sf::Session session(frozen.graph(), SessionOptions());
   SF_RETURN_IF_ERROR(saver.Restore(session, wired.best));
   const auto& collection = frozen.graph().collection(sf::kUpdateOps);
   SF_RETURN_IF_ERROR(ShowWrites("hard-wired, not trainable", session, frozen,
@@ -253,7 +255,7 @@ absl::StatusOr<int64_t> Rebuild(const Trained& wired, const sf::Tensor& images, 
   sf::Graph g;
   SF_ASSIGN_OR_RETURN(sf::train::Architecture model, sf::train::LoadArchitecture(sf::PosixEnv(), path, g));
   sf::train::Saver saver(g);
-  sf::Session session(g, {.threads = absl::GetFlag(FLAGS_threads)});
+  sf::Session session(g, SessionOptions());
   SF_RETURN_IF_ERROR(saver.Restore(session, wired.best));
   SF_ASSIGN_OR_RETURN(const sf::Step step,
                       session.Prepare({.feeds = {model.tensors["input"]}, .fetches = {model.tensors["logits"]}}));

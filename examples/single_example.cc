@@ -244,10 +244,10 @@ absl::Status RunNetwork(const std::string& name, const sf::Pictures& pictures) {
   const sf::PictureNetwork fixed = network.Fixed();
   SF_ASSIGN_OR_RETURN(const Answers after, network.Ask(fixed, test[0]));
   const double apart = PrintAnswers("after: training is a placeholder, false for predictions", after, test[1]);
-  SF_RETURN_IF_ERROR(network.Diagnose(fixed));
   std::printf("the moving averages, after %d updates with momentum %g: %.1f %% of them are their initial values\n",
               static_cast<int>(network.updates()), absl::GetFlag(FLAGS_momentum),
               100 * sf::InitialWeight(absl::GetFlag(FLAGS_momentum), network.updates()));
+  SF_RETURN_IF_ERROR(network.Diagnose(fixed));
   SF_RETURN_IF_ERROR(network.Reestimate(pictures.train));
   SF_ASSIGN_OR_RETURN(const Answers settled, network.Ask(fixed, test[0]));
   PrintAnswers("after, with the exact statistics of the training pictures", settled, test[1]);

@@ -190,7 +190,12 @@ Output ThroughStatistics(const GradientContext& c) {
   if (c.has_dy(kBatchMean)) dx = dx + PerChannel(c.dy(kBatchMean) * average / count, format);
   if (c.has_dy(kBatchVariance)) {
     const Output weight = c.dy(kBatchVariance) * (2 * average) / Maximum(count - 1, 1);
-    dx = dx + PerChannel(weight, format) * (x - PerChannel(c.y(kSavedMean), format));
+    // Not the saved mean: to that no gradient flows, and the gradient of this one would lack what the mean adds.
+    std::vector<int64_t> axes;
+    for (int i = 0; i < static_cast<int>(format.size()); ++i) {
+      if (i != ChannelDim(static_cast<int>(format.size()), format)) axes.push_back(i);
+    }
+    dx = dx + PerChannel(weight, format) * (x - Mean(x, axes, {.keep_dims = true}));
   }
   return x == c.x(kX) ? dx : Cast(dx, c.x(kX).dtype());
 }

@@ -72,6 +72,7 @@ double LogGamma(double x) {
 struct Poisson {
   static double Sample(double rate, double most, PairedDoubles& numbers) {
     if (!(rate >= 0) || std::isinf(rate)) return std::numeric_limits<double>::quiet_NaN();
+    if (rate > most) return most;  // the type holds no number that would be accepted
     if (rate < 10) {
       const double limit = std::exp(-rate);
       double product = 1, k = 0;

@@ -9,7 +9,7 @@
 //   - shape: the static shapes, inferred from complete, partial and unknown input shapes and from constant inputs,
 //     contain the shapes that the kernel gave;
 //   - gradient: what Gradients() builds equals central differences, computed in double where the op allows it, with
-//     static and with unknown shapes; with `second_order` the same for the gradient of the gradient;
+//     static and with unknown shapes; where that has a gradient, as it must with `second_order`, the same for it;
 //   - threads: one thread and two give the same bits, for the outputs and the gradients;
 //   - place: the same bits when the op may write over its input, and what was fed stays as it was;
 //   - round trip: the graph written as a GraphDef and read back gives the same bits;
@@ -43,9 +43,10 @@ struct OpCase {
   bool check_gradient = true;              // plays a part only for ops that have a gradient and floating inputs
   std::vector<int> gradient_inputs = {};   // by which inputs; empty: all floating ones
   std::vector<int> gradient_outputs = {};  // of which outputs; empty: all floating ones
-  double gradient_eps = 0;                 // step of the central differences; 0: 1e-5 in double, 1e-2 in float
-  double gradient_tolerance = 0;           // absolute and relative; 0: 1e-5 in double, 2e-2 in float
-  bool second_order = false;               // check the gradient of the gradient too
+  double gradient_eps = 0;  // step of the central differences; 0: 1e-5 in double, 1e-2 in float (2e-3 for the second)
+  double gradient_tolerance = 0;   // absolute and relative; 0: 1e-5 in double, 2e-2 in float
+  bool second_order = false;       // the gradient must have a gradient
+  bool check_second_order = true;  // where it has one
 
   std::string want_error = "";  // part of the message; empty: must succeed
 };

@@ -195,7 +195,7 @@ absl::Status BundleReader::CheckPlace(absl::string_view name, const BundleEntry&
     // A string takes at least its length's byte; the checksum of the lengths takes four.
     if (entry.size < 4 || static_cast<uint64_t>(elements) > entry.size - 4)
       return Damaged(name, absl::StrCat(type, " does not fit into ", entry.size, " bytes"));
-  } else if (element_size > 0 && entry.dtype != DT_RESOURCE) {
+  } else if (element_size > 0 && !IsObject(entry.dtype)) {
     const int64_t bytes = MultiplySizes(elements, element_size);
     if (bytes == kTooLarge || static_cast<uint64_t>(bytes) != entry.size)
       return Damaged(name, absl::StrCat(type, " has ", entry.size, " bytes"));
@@ -281,7 +281,7 @@ absl::Status BundleReader::ReadStrings(absl::string_view name, const BundleEntry
 }
 
 absl::StatusOr<Tensor> BundleReader::ReadWhole(absl::string_view name, const BundleEntry& entry) const {
-  if (DataTypeSize(entry.dtype) == 0 || entry.dtype == DT_RESOURCE)
+  if (DataTypeSize(entry.dtype) == 0 || (IsObject(entry.dtype) && entry.dtype != DT_STRING))
     return absl::UnimplementedError(absl::StrCat(prefix_, ": tensor '", name, "' has the dtype ",
                                                  DataTypeName(entry.dtype), ", number ", int{entry.dtype}));
   Tensor tensor;

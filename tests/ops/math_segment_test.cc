@@ -166,7 +166,8 @@ INSTANTIATE_OP_TEST(
       .want_error = "first dimensions of data"},
      {.name = "zeros",
       .inputs = {T<double>({0, 2, 0, 0, 3}), T<int32_t>({0, 0, 1, 1, 1}), Tensor(2)},
-      .want = {T<double>({0, 0})}}});
+      .want = {T<double>({0, 0})},
+      .check_second_order = false}});  // it divides by the elements
 
 INSTANTIATE_OP_TEST(
     UnsortedSegmentMax,

@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "graph/op.h"
+#include "graph/op_reference.h"
 #include "tests/golden/golden_case_check.h"
 
 namespace staticflow {
@@ -77,6 +78,14 @@ TEST_P(RegistryTest, HasARowInATable) {
   EXPECT_TRUE(absl::StrContains(tables, absl::StrCat("INSTANTIATE_OP_TEST(", name, ",")) ||
               absl::StrContains(tables, absl::StrCat("\"", name, "\"")) || golden.contains(name))
       << "no row of a table in tests/ops and no golden case tests " << name;
+}
+
+// docs/ops.md is what tools/ops_page prints.
+TEST(OpReferenceTest, PageIsUpToDate) {
+  std::ifstream file("docs/ops.md");
+  std::stringstream page;
+  page << file.rdbuf();
+  EXPECT_EQ(page.str(), OpReference()) << "make it anew: bazel run //tools:ops_page > docs/ops.md";
 }
 
 INSTANTIATE_TEST_SUITE_P(All, RegistryTest, testing::ValuesIn(AllOps()),
