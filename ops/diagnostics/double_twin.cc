@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "graph/status.h"
 #include "graph/topological_order.h"
+#include "graph/variable_access.h"
 #include "graph/variable_key.h"
 #include "runtime/resource_store.h"
 #include "runtime/session.h"
@@ -59,16 +60,6 @@ std::vector<DataType> InputTypes(const Node& node, const AttrMap& attrs) {
   return types;
 }
 
-bool WritesVariable(const Node& node) {
-  for (int i = 0; i < node.num_inputs(); ++i) {
-    if (VariableBehind(node.input(i)) == nullptr || !node.op().has(kStateful)) continue;
-    const auto& access = node.op().spec.access;
-    const auto it = std::find_if(access.begin(), access.end(), [i](const VariableAccess& a) { return a.input == i; });
-    if (it == access.end() || it->access == Access::kUpdate || it->access == Access::kOverwrite) return true;
-  }
-  return false;
-}
-
 // What `outputs` need, by data and by control edges.
 std::vector<const Node*> Ancestors(absl::Span<const Output> outputs) {
   std::vector<const Node*> found;
@@ -81,7 +72,7 @@ std::vector<const Node*> Ancestors(absl::Span<const Output> outputs) {
     const Node* node = found[next];
     for (Output input : node->inputs()) visit(input.node());
     for (const Node* control : node->control_inputs()) {
-      if (!WritesVariable(*control)) visit(control);
+      if (VariablesWrittenBy(*control).empty()) visit(control);
     }
   }
   return found;
@@ -193,7 +184,7 @@ absl::Status DoubleTwin::Add(const Node& node) {
     graph_.SetCustomGradient(*twin, *gradient);
   const bool is_variable = node.op().is(OpRole::kVariable) || node.op().is(OpRole::kVarHandle);
   if (is_variable) variables_.push_back(twin);
-  has_random_ |= node.op().has(kStateful) && !is_variable && !WritesVariable(node) && node.num_outputs() > 0;
+  has_random_ |= node.op().has(kStateful) && !is_variable && VariablesWrittenBy(node).empty() && node.num_outputs() > 0;
   for (int i = 0; i < twin->num_outputs(); ++i) {
     if (!IsNarrow(twin->output_dtype(i))) continue;
     narrow_.push_back(twin->DebugName());

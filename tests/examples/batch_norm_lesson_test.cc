@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "runtime/io/env.h"
+#include "tests/examples/idx_files.h"
 #include "tests/examples/run_program.h"
 
 namespace staticflow {
@@ -20,34 +21,12 @@ using ::testing::HasSubstr;
 
 constexpr int kTrain = 5600, kTest = 300;  // the first 5000 are the validation set
 
-std::string BigEndian(uint32_t value) {
-  return {static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8),
-          static_cast<char>(value)};
-}
-
-// Pictures with a bright bar at the height of their class, and noise.
-void WriteSet(const std::string& dir, const std::string& prefix, int n, uint32_t state) {
-  std::string images = absl::StrCat(BigEndian(0x803), BigEndian(n), BigEndian(28), BigEndian(28));
-  std::string labels = absl::StrCat(BigEndian(0x801), BigEndian(n));
-  for (int i = 0; i < n; ++i) {
-    const int label = i * 7 % 10;
-    labels.push_back(static_cast<char>(label));
-    for (int pixel = 0; pixel < 784; ++pixel) {
-      state = state * 1664525u + 1013904223u;
-      const int bar = pixel / 28 / 2 == label + 2 ? 120 : 0;
-      images.push_back(static_cast<char>(bar + (state >> 25)));
-    }
-  }
-  ASSERT_TRUE(WriteWholeFile(PosixEnv(), absl::StrCat(dir, "/", prefix, "-images-idx3-ubyte"), images).ok());
-  ASSERT_TRUE(WriteWholeFile(PosixEnv(), absl::StrCat(dir, "/", prefix, "-labels-idx1-ubyte"), labels).ok());
-}
-
 class BatchNormLesson : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     ASSERT_TRUE(PosixEnv()->CreateDir(Dir("data")).ok());
-    WriteSet(Dir("data"), "train", kTrain, 1);
-    WriteSet(Dir("data"), "t10k", kTest, 2);
+    WriteIdxFiles(Dir("data"), "train", kTrain, 1);
+    WriteIdxFiles(Dir("data"), "t10k", kTest, 2);
   }
   static std::string Dir(const std::string& name) { return absl::StrCat(testing::TempDir(), "/lesson_", name); }
 
