@@ -5,6 +5,7 @@
 #include "graph/shape_inference.h"
 #include "graph/status.h"
 #include "runtime/execution.h"
+#include "runtime/float_mode.h"
 #include "runtime/split.h"
 
 namespace staticflow {
@@ -258,6 +259,7 @@ absl::Status Executor::Run(absl::Span<const Tensor> feeds, const ExecuteOptions&
 
 absl::Status RunPlan(Frame& frame, absl::Span<const Tensor> feeds, const StepState& step, const ExecuteOptions& options,
                      std::vector<Tensor>* fetches) {
+  const StepFloatMode mode;
   return Executor(frame, step).Run(feeds, options, fetches);
 }
 

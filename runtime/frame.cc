@@ -2,6 +2,7 @@
 #include "absl/strings/str_cat.h"
 #include "graph/status.h"
 #include "runtime/execution.h"
+#include "runtime/float_mode.h"
 #include "runtime/split.h"
 
 namespace staticflow {
@@ -106,6 +107,7 @@ absl::Status Executor::RunOnce(const Kernel& kernel, absl::Span<const TensorView
   context.frame_ = &frame;
   context.worker_ = 0;
   context.range_ = range;
+  const StepFloatMode mode;
   return kernel(context);
 }
 

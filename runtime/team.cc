@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "graph/status.h"
+#include "runtime/float_mode.h"
 
 namespace staticflow {
 namespace {
@@ -44,33 +45,12 @@ class Spin {
 constexpr int kTriesForWork = 500;     // of a member without work
 constexpr int kTriesForWorker = 2000;  // within a step
 
-// How the calling thread rounds floats and treats denormal ones. Members compute as their caller does: a program may
-// have set its own threads to flush denormals, but not ours.
-uint32_t FloatMode() {
-#if defined(__x86_64__)
-  constexpr uint32_t kExceptionFlags = 0x3f;
-  return __builtin_ia32_stmxcsr() & ~kExceptionFlags;
-#elif defined(__aarch64__)
-  return __builtin_aarch64_get_fpcr();
-#else
-  return 0;
-#endif
-}
-
-void SetFloatMode([[maybe_unused]] uint32_t mode) {
-#if defined(__x86_64__)
-  __builtin_ia32_ldmxcsr(mode);
-#elif defined(__aarch64__)
-  __builtin_aarch64_set_fpcr(mode);
-#endif
-}
-
 // The mailbox of one member. The holder of the crew writes the first line, the member the second.
 struct alignas(64) Mailbox {
   std::atomic<int> signal = 0;  // changes with every call and every knock
   std::atomic<int> calls = 0;   // how many calls the member has had a part in
   std::optional<absl::FunctionRef<void(int)>> work;
-  uint32_t float_mode = 0;  // of the caller
+  uint32_t float_mode = 0;  // of the caller: members compute as it does
   alignas(64) std::atomic<int> answers = 0;
   std::atomic<bool> asleep = false;
 };

@@ -1,6 +1,8 @@
 #include "runtime/session.h"
 
+#include <cfenv>
 #include <cmath>
+#include <limits>
 #include <thread>
 
 #include "graph/gradients.h"
@@ -387,6 +389,25 @@ TEST(SessionOptionsTest, TheMemoryBudgetHolds) {
   EXPECT_EQ(session.Run({{x, *Tensor::Create(DT_FLOAT, {1000})}}, y).status().code(),
             absl::StatusCode::kResourceExhausted);
   EXPECT_TRUE(session.Run({{x, *Tensor::Create(DT_FLOAT, {10})}}, y).ok());
+}
+
+TEST(SessionTest, TheCallersFloatModeNeitherMattersNorChanges) {
+  Graph g;
+  Output x = Vector(g, "x");
+  Output fed = x * 0.1 + 1.0, folded = Const(g, Tensor::Vector<float>({1e-38f})) * 0.1;
+  Output tiny = x * 0.1;
+  Session session(g);
+  ASSERT_EQ(std::fesetround(FE_UPWARD), 0);
+  const std::string sum = Show(session.Run({{x, Tensor::Vector<float>({1e-7f})}}, fed));
+  const std::string product = Show(session.Run({{x, Tensor::Vector<float>({1e-38f})}}, tiny));
+  const std::string constant = Show(session.Run({}, folded));
+  EXPECT_EQ(std::fegetround(), FE_UPWARD);
+  volatile float least = std::numeric_limits<float>::min();
+  EXPECT_GT(least / 2, 0) << "denormal numbers are the caller's again";
+  ASSERT_EQ(std::fesetround(FE_TONEAREST), 0);
+  EXPECT_EQ(sum, "float[1]{1}") << "to nearest";
+  EXPECT_EQ(product, "float[1]{0}") << "a denormal result is zero";
+  EXPECT_EQ(constant, "float[1]{0}") << "while planning, too";
 }
 
 TEST(SessionOptionsTest, ACancelledStepStops) {
