@@ -7,13 +7,13 @@
 #ifndef STATICFLOW_GRAPH_ATTR_H_
 #define STATICFLOW_GRAPH_ATTR_H_
 
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
-#include "absl/container/btree_map.h"
 #include "absl/strings/string_view.h"
 #include "graph/dtype.h"
 #include "graph/shape.h"
@@ -22,8 +22,7 @@
 
 namespace staticflow {
 
-class AttrValue;
-using AttrMap = absl::btree_map<std::string, AttrValue, std::less<>>;
+class AttrMap;
 
 // A function of the graph's library with the attributes it is called with.
 struct FunctionRef {
@@ -50,22 +49,34 @@ class AttrValue {
                                std::vector<float>, std::vector<bool>, std::vector<DataType>, std::vector<Shape>,
                                std::vector<Tensor>, std::vector<FunctionRef>>;
 
-  AttrValue() = default;
-  AttrValue(int value) : value_(int64_t{value}) {}                    // NOLINT
-  AttrValue(int64_t value) : value_(value) {}                         // NOLINT
-  AttrValue(float value) : value_(value) {}                           // NOLINT
-  AttrValue(double value) : value_(static_cast<float>(value)) {}      // NOLINT
-  AttrValue(bool value) : value_(value) {}                            // NOLINT
-  AttrValue(DataType value) : value_(value) {}                        // NOLINT
-  AttrValue(std::string value) : value_(std::move(value)) {}          // NOLINT
-  AttrValue(absl::string_view value) : value_(std::string(value)) {}  // NOLINT
-  AttrValue(const char* value) : value_(std::string(value)) {}        // NOLINT
-  template <typename T>
-  requires(std::is_same_v<T, Shape> || std::is_same_v<T, Tensor> || std::is_same_v<T, FunctionRef> ||
-           std::is_same_v<T, AttrPlaceholder> || std::is_same_v<T, EmptyList>) AttrValue(T value)
-      : value_(std::move(value)) {}  // NOLINT
-  template <typename T>
-  AttrValue(std::vector<T> values) : value_(std::move(values)) {}  // NOLINT
+  AttrValue();
+  AttrValue(int value);                        // NOLINT
+  AttrValue(int64_t value);                    // NOLINT
+  AttrValue(float value);                      // NOLINT
+  AttrValue(double value);                     // NOLINT
+  AttrValue(bool value);                       // NOLINT
+  AttrValue(DataType value);                   // NOLINT
+  AttrValue(std::string value);                // NOLINT
+  AttrValue(absl::string_view value);          // NOLINT
+  AttrValue(const char* value);                // NOLINT
+  AttrValue(Shape value);                      // NOLINT
+  AttrValue(Tensor value);                     // NOLINT
+  AttrValue(FunctionRef value);                // NOLINT
+  AttrValue(AttrPlaceholder value);            // NOLINT
+  AttrValue(EmptyList value);                  // NOLINT
+  AttrValue(std::vector<std::string> values);  // NOLINT
+  AttrValue(std::vector<int64_t> values);      // NOLINT
+  AttrValue(std::vector<float> values);        // NOLINT
+  AttrValue(std::vector<bool> values);         // NOLINT
+  AttrValue(std::vector<DataType> values);     // NOLINT
+  AttrValue(std::vector<Shape> values);        // NOLINT
+  AttrValue(std::vector<Tensor> values);       // NOLINT
+  AttrValue(std::vector<FunctionRef> values);  // NOLINT
+  AttrValue(const AttrValue&);
+  AttrValue(AttrValue&&) noexcept;
+  AttrValue& operator=(const AttrValue&);
+  AttrValue& operator=(AttrValue&&) noexcept;
+  ~AttrValue();
 
   template <typename T>
   bool is() const {
@@ -91,6 +102,51 @@ class AttrValue {
 
  private:
   Variant value_;
+};
+
+// A sorted list: nodes have few attributes, and every file that mentions a node would pay for a tree's templates.
+// Pointers into it are valid until the next insertion or removal.
+class AttrMap {
+ public:
+  using value_type = std::pair<std::string, AttrValue>;
+  using iterator = std::vector<value_type>::iterator;
+  using const_iterator = std::vector<value_type>::const_iterator;
+  struct Item {
+    absl::string_view name;
+    AttrValue value;
+  };
+
+  AttrMap();
+  AttrMap(std::initializer_list<Item> items);
+  AttrMap(const AttrMap&);
+  AttrMap(AttrMap&&) noexcept;
+  AttrMap& operator=(const AttrMap&);
+  AttrMap& operator=(AttrMap&&) noexcept;
+  ~AttrMap();
+
+  iterator begin() { return items_.begin(); }
+  iterator end() { return items_.end(); }
+  const_iterator begin() const { return items_.begin(); }
+  const_iterator end() const { return items_.end(); }
+  bool empty() const { return items_.empty(); }
+  int size() const { return static_cast<int>(items_.size()); }
+
+  bool contains(absl::string_view name) const { return find(name) != end(); }
+  iterator find(absl::string_view name);
+  const_iterator find(absl::string_view name) const;
+  const AttrValue& at(absl::string_view name) const;  // REQUIRES: contains(name)
+  // Added without a value when there is none.
+  AttrValue& operator[](absl::string_view name);
+  // Leaves a value that is there alone; `second` tells whether it was added.
+  std::pair<iterator, bool> try_emplace(absl::string_view name, AttrValue value);
+  // Whether there was one.
+  bool erase(absl::string_view name);
+  iterator erase(const_iterator position);
+
+  friend bool operator==(const AttrMap& a, const AttrMap& b);
+
+ private:
+  std::vector<value_type> items_;
 };
 
 }  // namespace staticflow

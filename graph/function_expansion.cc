@@ -328,8 +328,10 @@ absl::Status FunctionInliner::PlaceCall(const BodyNode& node, CallSite site, int
     if (!functions_.Contains(node.type)) {
       return absl::NotFoundError(StrCat("there is no op and no function '", node.type, "'"));
     }
-    auto attrs = std::make_shared<AttrMap>(site.attrs);
-    absl::erase_if(*attrs, [](const auto& attr) { return absl::StartsWith(attr.first, "_"); });
+    auto attrs = std::make_shared<AttrMap>();
+    for (const auto& [name, value] : site.attrs) {
+      if (!absl::StartsWith(name, "_")) attrs->try_emplace(name, value);
+    }
     site.function = {.name = node.type, .attrs = std::move(attrs)};
   }
   site.name = FreeName(site.name);

@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "graph/function_expansion.h"
+#include "graph/graph_index.h"
 #include "graph/shape_inference.h"
 #include "graph/status.h"
 
@@ -135,7 +136,7 @@ InlinedCopy FunctionInliner::Copy(const Graph& g, absl::Span<Node* const> nodes,
     node->graph_ = copy.get();
     node->id_ = copy->num_nodes();
     node->context_ = nullptr;
-    copy->by_name_.emplace(node->name(), node.get());
+    copy->index_->by_name.emplace(node->name(), node.get());
     result.nodes[original.get()] = node.get();
     copy->nodes_.push_back(std::move(node));
   }
@@ -217,7 +218,7 @@ absl::Status FunctionInliner::SharpenShapes(Node& node) {
 
 void FunctionInliner::Commit(const Replacement& replacement) {
   Node& call = *replacement.call;
-  call.attrs_.clear();
+  call.attrs_ = {};
   call.inputs_ = replacement.expansion.outputs;
   call.control_inputs_ = replacement.expansion.effects;
   call.op_ = call.inputs_.empty() ? &OpWithRole(OpRole::kNoOp) : &IdentityNOp();
@@ -261,10 +262,10 @@ void FunctionInliner::PassBy(absl::Span<Node* const> calls, absl::Span<const Out
 
 void FunctionInliner::TakeBack() {
   while (g_.num_nodes() > first_new_) {
-    g_.by_name_.erase(g_.nodes_.back()->name());
+    g_.index_->by_name.erase(g_.nodes_.back()->name());
     g_.nodes_.pop_back();
   }
-  for (const std::string& name : names_taken_) g_.names_in_use_.erase(name);
+  for (const std::string& name : names_taken_) g_.index_->names_in_use.erase(name);
 }
 
 std::string FunctionInliner::FreeName(const std::string& wish) {
@@ -287,7 +288,7 @@ absl::StatusOr<Node*> FunctionInliner::AddDefinition(NodeDefinition definition, 
   if (definition.device.empty()) definition.device = device_;
   definition.where = where_;
   std::string key = absl::AsciiStrToLower(definition.name);
-  const bool is_new_name = !g_.names_in_use_.contains(key);
+  const bool is_new_name = !g_.index_->names_in_use.contains(key);
   SF_ASSIGN_OR_RETURN(Node * node, g_.AddNodeWithBackEdge(std::move(definition), missing, missing_types));
   if (is_new_name) names_taken_.push_back(std::move(key));
   return node;

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "graph/control_flow.h"
+#include "graph/graph_index.h"
 #include "graph/shape_inference.h"
 #include "graph/signature.h"
 #include "graph/status.h"
@@ -86,7 +87,10 @@ const AttrValue& Node::FindAttr(absl::string_view name) const {
   return it->second;
 }
 
-Graph::Graph(Options options) : variable_scope_state_(std::make_unique<VariableScopeState>()), seed_(options.seed) {}
+Graph::Graph(Options options)
+    : index_(std::make_unique<Index>()),
+      variable_scope_state_(std::make_unique<VariableScopeState>()),
+      seed_(options.seed) {}
 Graph::~Graph() = default;
 
 void Graph::RecordError(absl::Status error) {
@@ -110,7 +114,8 @@ absl::StatusOr<Node*> Graph::AddNodeWithBackEdge(NodeDefinition definition, absl
   node->inputs_ = std::move(definition.inputs);
   const auto check = [&]() -> absl::Status {
     if (!IsNodeName(node->name_)) return absl::InvalidArgumentError("a node cannot have this name");
-    if (by_name_.contains(node->name_)) return absl::InvalidArgumentError("there is a node of this name already");
+    if (index_->by_name.contains(node->name_))
+      return absl::InvalidArgumentError("there is a node of this name already");
     std::vector<ArgType> inputs;
     for (size_t i = 0; i < node->inputs_.size(); ++i) {
       const Output input = node->inputs_[i];
@@ -143,8 +148,8 @@ absl::StatusOr<Node*> Graph::AddNodeWithBackEdge(NodeDefinition definition, absl
   SF_RETURN_IF_ERROR(Annotate(check(), absl::StrCat(node->DebugName(), ": ")));
   SF_RETURN_IF_ERROR(InferNodeShapes(*node));
   Node* added = node.get();
-  by_name_.emplace(added->name_, added);
-  names_in_use_.try_emplace(absl::AsciiStrToLower(added->name_), 1);
+  index_->by_name.emplace(added->name_, added);
+  index_->names_in_use.try_emplace(absl::AsciiStrToLower(added->name_), 1);
   nodes_.push_back(std::move(node));
   return added;
 }
@@ -163,8 +168,8 @@ absl::Status Graph::InferNodeShapes(Node& node) {
 }
 
 Node* Graph::FindNode(absl::string_view name) const {
-  auto it = by_name_.find(name);
-  return it == by_name_.end() ? nullptr : it->second;
+  auto it = index_->by_name.find(name);
+  return it == index_->by_name.end() ? nullptr : it->second;
 }
 
 absl::StatusOr<Output> Graph::FindOutput(absl::string_view name) const {
@@ -190,56 +195,57 @@ std::string Graph::UniqueName(absl::string_view name, bool mark_as_used) {
   const std::string full = absl::StrCat(name_scope_, name);
   // Names that differ only in case count as the same, as in TensorFlow: they may become files.
   const std::string key = absl::AsciiStrToLower(full);
-  auto it = names_in_use_.find(key);
-  int count = it == names_in_use_.end() ? 0 : it->second;
-  if (mark_as_used) names_in_use_[key] = count + 1;
+  auto it = index_->names_in_use.find(key);
+  int count = it == index_->names_in_use.end() ? 0 : it->second;
+  if (mark_as_used) index_->names_in_use[key] = count + 1;
   if (count == 0) return full;
   std::string unique;
   do {
     unique = absl::StrCat(full, "_", count++);
-  } while (names_in_use_.contains(absl::AsciiStrToLower(unique)));
+  } while (index_->names_in_use.contains(absl::AsciiStrToLower(unique)));
   if (mark_as_used) {
-    names_in_use_[key] = count;
-    names_in_use_[absl::AsciiStrToLower(unique)] = 1;
+    index_->names_in_use[key] = count;
+    index_->names_in_use[absl::AsciiStrToLower(unique)] = 1;
   }
   return unique;
 }
 
 const std::vector<CollectionItem>& Graph::collection(absl::string_view key) const {
   static const std::vector<CollectionItem>& empty = *new std::vector<CollectionItem>;
-  auto it = collections_.find(key);
-  return it == collections_.end() ? empty : it->second;
+  auto it = index_->collections.find(key);
+  return it == index_->collections.end() ? empty : it->second;
 }
 
 void Graph::AddToCollection(absl::string_view key, CollectionItem item) {
-  if (item.node != nullptr) collections_[std::string(key)].push_back(item);
+  if (item.node != nullptr) index_->collections[std::string(key)].push_back(item);
 }
 
 std::vector<std::string> Graph::collection_keys() const {
   std::vector<std::string> keys;
-  for (const auto& [key, items] : collections_) keys.push_back(key);
-  for (const auto& [key, items] : variable_collections_) keys.push_back(key);
+  for (const auto& [key, items] : index_->collections) keys.push_back(key);
+  for (const auto& [key, items] : index_->variable_collections) keys.push_back(key);
   return keys;
 }
 
 Variable& Graph::AddVariable(Variable variable, absl::Span<const absl::string_view> collections) {
   variables_.push_back(std::move(variable));
-  for (absl::string_view key : collections) variable_collections_[std::string(key)].push_back(&variables_.back());
+  for (absl::string_view key : collections)
+    index_->variable_collections[std::string(key)].push_back(&variables_.back());
   return variables_.back();
 }
 
 std::vector<const Variable*> Graph::variables(absl::string_view collection_key) const {
-  auto it = variable_collections_.find(collection_key);
-  return it == variable_collections_.end() ? std::vector<const Variable*>() : it->second;
+  auto it = index_->variable_collections.find(collection_key);
+  return it == index_->variable_collections.end() ? std::vector<const Variable*>() : it->second;
 }
 
 const CustomGradient* Graph::FindCustomGradient(const Node& node) const {
-  auto it = custom_gradients_.find(&node);
-  return it == custom_gradients_.end() ? nullptr : &it->second;
+  auto it = index_->custom_gradients.find(&node);
+  return it == index_->custom_gradients.end() ? nullptr : &it->second;
 }
 
 void Graph::SetCustomGradient(const Node& node, CustomGradient gradient) {
-  custom_gradients_[&node] = std::move(gradient);
+  index_->custom_gradients[&node] = std::move(gradient);
 }
 
 const Variable* Graph::FindVariable(const Node* node) const {

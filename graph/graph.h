@@ -15,14 +15,13 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <source_location>
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/container/node_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -141,7 +140,7 @@ class Node {
   }
   bool has_attr(absl::string_view name) const { return attrs_.contains(name); }
   // Adds or replaces an attribute that is no part of the op's definition ("_class", "_output_shapes", ...).
-  void SetExtraAttr(absl::string_view name, AttrValue value) { attrs_[std::string(name)] = std::move(value); }
+  void SetExtraAttr(absl::string_view name, AttrValue value) { attrs_[name] = std::move(value); }
   // [first, last) input indices of the argument `name`, which may be a list.
   std::pair<int, int> InputRange(absl::string_view name) const;
 
@@ -279,10 +278,8 @@ class Graph {
   std::vector<std::string> collection_keys() const;
   // Collections this library does not interpret, as serialized CollectionDef messages by key; they survive a round
   // trip.
-  absl::btree_map<std::string, std::string, std::less<>>& opaque_collections() { return opaque_collections_; }
-  const absl::btree_map<std::string, std::string, std::less<>>& opaque_collections() const {
-    return opaque_collections_;
-  }
+  std::map<std::string, std::string, std::less<>>& opaque_collections() { return opaque_collections_; }
+  const std::map<std::string, std::string, std::less<>>& opaque_collections() const { return opaque_collections_; }
 
   // All variables in the order they were created. The deque keeps pointers to them valid.
   const std::deque<Variable>& variables() const { return variables_; }
@@ -328,24 +325,21 @@ class Graph {
  private:
   friend class GraphImporter;    // takes back the nodes of a file that turns out to be wrong
   friend class FunctionInliner;  // graph/function_inliner.h: replaces calls by what they compute
+  struct Index;                  // graph/graph_index.h
   static absl::Status InferNodeShapes(Node& node);
 
   absl::Status status_;
   std::vector<std::unique_ptr<Node>> nodes_;
-  absl::flat_hash_map<std::string, Node*> by_name_;
-  absl::flat_hash_map<std::string, int> names_in_use_;
+  std::unique_ptr<Index> index_;  // what is looked up by name
   std::string name_scope_;
   std::vector<ControlScope> control_scopes_;
   ControlFlowContext* context_ = nullptr;
   std::optional<SourceLine> line_override_;
   std::vector<std::unique_ptr<ControlFlowContext>> contexts_;
   std::unique_ptr<VariableScopeState> variable_scope_state_;
-  absl::btree_map<std::string, std::vector<CollectionItem>, std::less<>> collections_;
-  absl::btree_map<std::string, std::string, std::less<>> opaque_collections_;
+  std::map<std::string, std::string, std::less<>> opaque_collections_;
   std::deque<Variable> variables_;
-  absl::btree_map<std::string, std::vector<const Variable*>, std::less<>> variable_collections_;
   std::string function_library_;
-  absl::flat_hash_map<const Node*, CustomGradient> custom_gradients_;
   int64_t seed_;
 };
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "graph/function_library.h"
+#include "graph/graph_index.h"
 #include "graph/node_attrs.h"
 #include "graph/proto_bytes.h"
 #include "graph/status.h"
@@ -257,7 +258,7 @@ absl::Status GraphImporter::AddNode(Entry& entry) {
     definition.attrs = *std::move(call);
   }
   const std::string key = absl::AsciiStrToLower(definition.name);
-  const bool is_new_name = !g_.names_in_use_.contains(key);
+  const bool is_new_name = !g_.index_->names_in_use.contains(key);
   SF_ASSIGN_OR_RETURN(entry.node, g_.AddNodeWithBackEdge(std::move(definition), missing, missing_types));
   if (is_new_name) names_taken_.push_back(key);
   return MergeOutputShapes(*entry.node);
@@ -295,10 +296,10 @@ absl::Status GraphImporter::CloseLoops() {
 
 void GraphImporter::TakeBack() {
   while (g_.num_nodes() > first_new_) {
-    g_.by_name_.erase(g_.nodes_.back()->name());
+    g_.index_->by_name.erase(g_.nodes_.back()->name());
     g_.nodes_.pop_back();
   }
-  for (const std::string& name : names_taken_) g_.names_in_use_.erase(name);
+  for (const std::string& name : names_taken_) g_.index_->names_in_use.erase(name);
   if (old_library_.has_value()) g_.function_library() = *old_library_;
 }
 

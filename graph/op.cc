@@ -23,6 +23,18 @@ Registry& TheRegistry() {
 
 }  // namespace
 
+Signatures::Signatures() = default;
+Signatures::Signatures(std::initializer_list<absl::string_view> items)
+    : std::vector<std::string>(items.begin(), items.end()) {}
+Signatures::Signatures(std::vector<std::string> items) : std::vector<std::string>(std::move(items)) {}
+Signatures::Signatures(const Signatures&) = default;
+Signatures::Signatures(Signatures&&) noexcept = default;
+Signatures& Signatures::operator=(const Signatures&) = default;
+Signatures& Signatures::operator=(Signatures&&) noexcept = default;
+Signatures::~Signatures() = default;
+
+OpSpec::~OpSpec() = default;
+
 absl::StatusOr<Kernel> KernelSource::Make(const KernelSetup& setup) const {
   if (factory_ != nullptr) return factory_(setup);
   if (function_ != nullptr) return Kernel(function_);

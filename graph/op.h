@@ -23,6 +23,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <vector>
@@ -192,12 +193,25 @@ struct Iteration {
   absl::string_view dims = "";
 };
 
+// Arguments or attributes in the grammar above. A list whose construction is a call: there are thousands of them.
+class Signatures : public std::vector<std::string> {
+ public:
+  Signatures();
+  Signatures(std::initializer_list<absl::string_view> items);
+  Signatures(std::vector<std::string> items);  // NOLINT
+  Signatures(const Signatures&);
+  Signatures(Signatures&&) noexcept;
+  Signatures& operator=(const Signatures&);
+  Signatures& operator=(Signatures&&) noexcept;
+  ~Signatures();
+};
+
 // What an op's author writes.
 struct OpSpec {
   std::string name;
-  std::vector<std::string> inputs = {};
-  std::vector<std::string> outputs = {};
-  std::vector<std::string> attrs = {};
+  Signatures inputs = {};
+  Signatures outputs = {};
+  Signatures attrs = {};
   ShapeFunction shape = nullptr;
   GradientFunction gradient = nullptr;  // every op decides: a function, kNotDifferentiable or kGradientIsError
   KernelSource kernel = {};
@@ -213,6 +227,8 @@ struct OpSpec {
   PartsFunction parts = nullptr;
   BatchFunction batch = nullptr;
   std::string doc = "";
+
+  ~OpSpec();
 };
 
 // The set of types an attribute allows, as a bit per DataType.

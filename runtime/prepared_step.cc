@@ -1,7 +1,6 @@
 #include "runtime/prepared_step.h"
 
 #include <cstdio>
-#include <shared_mutex>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +10,7 @@
 #include "runtime/io/env.h"
 #include "runtime/pass.h"
 #include "runtime/profile.h"
+#include "runtime/store_mutex.h"
 #include "runtime/team.h"
 
 namespace staticflow {

@@ -1,11 +1,27 @@
 #include "runtime/resource_store.h"
 
 #include <algorithm>
+#include <mutex>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "graph/status.h"
+#include "runtime/store_mutex.h"
 
 namespace staticflow {
+
+struct ResourceStore::Contents {
+  std::mutex lookup;
+  absl::flat_hash_map<std::string, std::unique_ptr<VariableSlot>> variables ABSL_GUARDED_BY(lookup);
+  absl::flat_hash_map<std::string, std::unique_ptr<Resource>> resources ABSL_GUARDED_BY(lookup);
+  StoreMutex mutex;
+};
+
+ResourceStore::ResourceStore() : contents_(std::make_unique<Contents>()) {}
+ResourceStore::~ResourceStore() = default;
+
+StoreMutex& ResourceStore::mutex() { return contents_->mutex; }
 
 absl::Status VariableSlot::Assign(DataType source_dtype, const Shape& source_shape, const void* source,
                                   bool check_shape) {
@@ -34,8 +50,8 @@ absl::Status VariableSlot::Assign(DataType source_dtype, const Shape& source_sha
 }
 
 absl::StatusOr<VariableSlot*> ResourceStore::Variable(absl::string_view name, DataType dtype, const Shape& shape) {
-  std::lock_guard lock(lookup_);
-  if (auto it = variables_.find(name); it != variables_.end()) {
+  std::lock_guard lock(contents_->lookup);
+  if (auto it = contents_->variables.find(name); it != contents_->variables.end()) {
     VariableSlot& slot = *it->second;
     if (slot.dtype != dtype || !slot.declared_shape.IsCompatibleWith(shape)) {
       return absl::InvalidArgumentError(absl::StrCat("variable ", name, " is ", DataTypeName(slot.dtype),
@@ -52,20 +68,20 @@ absl::StatusOr<VariableSlot*> ResourceStore::Variable(absl::string_view name, Da
     SF_ASSIGN_OR_RETURN(slot->value, Tensor::Create(dtype, shape));
   }
   VariableSlot* result = slot.get();
-  variables_[std::string(name)] = std::move(slot);
+  contents_->variables[std::string(name)] = std::move(slot);
   return result;
 }
 
 VariableSlot* ResourceStore::FindVariable(absl::string_view name) {
-  std::lock_guard lock(lookup_);
-  auto it = variables_.find(name);
-  return it == variables_.end() ? nullptr : it->second.get();
+  std::lock_guard lock(contents_->lookup);
+  auto it = contents_->variables.find(name);
+  return it == contents_->variables.end() ? nullptr : it->second.get();
 }
 
 std::vector<std::string> ResourceStore::InitializedVariables() {
-  std::lock_guard lock(lookup_);
+  std::lock_guard lock(contents_->lookup);
   std::vector<std::string> names;
-  for (const auto& [name, slot] : variables_) {
+  for (const auto& [name, slot] : contents_->variables) {
     if (slot->initialized) names.push_back(name);
   }
   std::sort(names.begin(), names.end());
@@ -73,22 +89,35 @@ std::vector<std::string> ResourceStore::InitializedVariables() {
 }
 
 void ResourceStore::Remove(absl::string_view name) {
-  std::lock_guard lock(lookup_);
-  resources_.erase(name);
+  std::lock_guard lock(contents_->lookup);
+  contents_->resources.erase(name);
 }
 
 void ResourceStore::Clear() {
-  std::lock_guard lock(lookup_);
-  resources_.clear();
+  std::lock_guard lock(contents_->lookup);
+  contents_->resources.clear();
 }
 
 int64_t ResourceStore::bytes() {
-  std::lock_guard lock(lookup_);
+  std::lock_guard lock(contents_->lookup);
   int64_t total = 0;
-  for (const auto& [name, slot] : variables_) {
+  for (const auto& [name, slot] : contents_->variables) {
     if (slot->value.valid()) total = AddSizes(total, slot->value.bytes());
   }
   return total;
+}
+
+Resource* ResourceStore::FindOrMake(absl::string_view name, absl::FunctionRef<std::unique_ptr<Resource>()> make) {
+  std::lock_guard lock(contents_->lookup);
+  std::unique_ptr<Resource>& entry = contents_->resources[name];
+  if (entry == nullptr) entry = make();
+  return entry.get();
+}
+
+Resource* ResourceStore::FindResource(absl::string_view name) {
+  std::lock_guard lock(contents_->lookup);
+  const auto it = contents_->resources.find(name);
+  return it == contents_->resources.end() ? nullptr : it->second.get();
 }
 
 absl::Status ResourceStore::Missing(absl::string_view name) {

@@ -9,18 +9,17 @@
 #define STATICFLOW_RUNTIME_RESOURCE_STORE_H_
 
 #include <memory>
-#include <mutex>
-#include <shared_mutex>
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "graph/tensor.h"
 
 namespace staticflow {
+
+struct StoreMutex;  // runtime/store_mutex.h
 
 // The value of one variable. A variable whose shape is fixed gets its buffer at once and keeps it, so that plans can
 // point into it; `initialized` tells whether a value was ever assigned.
@@ -44,6 +43,11 @@ class Resource {
 
 class ResourceStore {
  public:
+  ResourceStore();
+  ~ResourceStore();
+  ResourceStore(const ResourceStore&) = delete;
+  ResourceStore& operator=(const ResourceStore&) = delete;
+
   // The slot `name`, created uninitialized when there is none. InvalidArgument when it exists with another dtype or a
   // contradicting shape.
   absl::StatusOr<VariableSlot*> Variable(absl::string_view name, DataType dtype, const Shape& shape);
@@ -56,10 +60,7 @@ class ResourceStore {
   // InvalidArgument when the name belongs to a resource of another type.
   template <typename T, typename Make>
   absl::StatusOr<T*> FindOrCreate(absl::string_view name, Make make) {
-    std::lock_guard lock(lookup_);
-    std::unique_ptr<Resource>& entry = resources_[name];
-    if (entry == nullptr) entry = make();
-    T* resource = dynamic_cast<T*>(entry.get());
+    T* resource = dynamic_cast<T*>(FindOrMake(name, [&]() -> std::unique_ptr<Resource> { return make(); }));
     if (resource == nullptr) return WrongType(name);
     return resource;
   }
@@ -68,17 +69,16 @@ class ResourceStore {
   // The resource `name`, or NotFound; InvalidArgument when it is of another type.
   template <typename T>
   absl::StatusOr<T*> Find(absl::string_view name) {
-    std::lock_guard lock(lookup_);
-    auto it = resources_.find(name);
-    if (it == resources_.end()) return Missing(name);
-    T* resource = dynamic_cast<T*>(it->second.get());
+    Resource* const found = FindResource(name);
+    if (found == nullptr) return Missing(name);
+    T* resource = dynamic_cast<T*>(found);
     if (resource == nullptr) return WrongType(name);
     return resource;
   }
   // Forgets all resources but the variables: the end of a step, for a store of what lives that long.
   void Clear();
 
-  std::shared_mutex& mutex() { return mutex_; }
+  StoreMutex& mutex();
   // Bytes held by variables.
   int64_t bytes();
 
@@ -86,10 +86,12 @@ class ResourceStore {
   static absl::Status Missing(absl::string_view name);
   static absl::Status WrongType(absl::string_view name);
 
-  std::mutex lookup_;
-  absl::flat_hash_map<std::string, std::unique_ptr<VariableSlot>> variables_ ABSL_GUARDED_BY(lookup_);
-  absl::flat_hash_map<std::string, std::unique_ptr<Resource>> resources_ ABSL_GUARDED_BY(lookup_);
-  std::shared_mutex mutex_;
+  // Null when there is none (or `make` made none).
+  Resource* FindOrMake(absl::string_view name, absl::FunctionRef<std::unique_ptr<Resource>()> make);
+  Resource* FindResource(absl::string_view name);
+
+  struct Contents;
+  std::unique_ptr<Contents> contents_;
 };
 
 }  // namespace staticflow

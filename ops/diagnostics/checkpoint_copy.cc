@@ -1,7 +1,6 @@
 #include "ops/diagnostics/checkpoint_copy.h"
 
 #include <mutex>
-#include <shared_mutex>
 
 #include "absl/strings/str_cat.h"
 #include "graph/status.h"
@@ -9,6 +8,7 @@
 #include "runtime/io/bundle.h"
 #include "runtime/io/env.h"
 #include "runtime/resource_store.h"
+#include "runtime/store_mutex.h"
 
 namespace staticflow {
 namespace {

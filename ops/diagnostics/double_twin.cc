@@ -1,7 +1,6 @@
 #include "ops/diagnostics/double_twin.h"
 
 #include <algorithm>
-#include <shared_mutex>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
@@ -11,6 +10,7 @@
 #include "graph/variable_key.h"
 #include "runtime/resource_store.h"
 #include "runtime/session.h"
+#include "runtime/store_mutex.h"
 
 namespace staticflow {
 namespace {

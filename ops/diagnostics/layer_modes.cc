@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <mutex>
-#include <shared_mutex>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "graph/status.h"
 #include "graph/variable_key.h"
 #include "ops/diagnostics/pooled_moments.h"
+#include "runtime/store_mutex.h"
 
 namespace staticflow {
 namespace {
