@@ -74,7 +74,28 @@ class PhiloxNumbers {
     }
     return block_[used_++];
   }
+  float NextFloat();
   double NextDouble();
+  uint64_t Next64() {
+    const uint64_t low = (*this)();
+    return uint64_t{(*this)()} << 32 | low;
+  }
+  // Uniform in [0, n): a power of two takes the lower bits of one number, else numbers that would favour some results
+  // are drawn again. REQUIRES: n > 0.
+  uint32_t NextBelow(uint32_t n) {
+    if ((n & (n - 1)) == 0) return (*this)() & (n - 1);
+    const uint32_t rejected = ~uint32_t{0} % n + 1;
+    uint32_t x = (*this)();
+    while (x < rejected) x = (*this)();
+    return x % n;
+  }
+  uint64_t Next64Below(uint64_t n) {
+    if ((n & (n - 1)) == 0) return Next64() & (n - 1);
+    const uint64_t rejected = ~uint64_t{0} % n + 1;
+    uint64_t x = Next64();
+    while (x < rejected) x = Next64();
+    return x % n;
+  }
 
  private:
   Philox generator_;
@@ -90,6 +111,7 @@ inline double UniformDouble(uint32_t high, uint32_t low) {
 inline float UniformBFloat16(uint32_t x) { return std::bit_cast<float>(((x & 0x7f) | 127u << 7) << 16) - 1.0f; }
 inline float UniformHalf(uint32_t x) { return static_cast<float>(x & 0x3ff) / 1024; }
 
+inline float PhiloxNumbers::NextFloat() { return UniformFloat((*this)()); }
 inline double PhiloxNumbers::NextDouble() {
   const uint32_t high = (*this)();
   return UniformDouble(high, (*this)());
@@ -183,6 +205,22 @@ struct UniformIntDistribution {
       U bits = x[i];
       if constexpr (sizeof(T) == 8) bits = x[2 * i] | U{x[2 * i + 1]} << 32;
       y[i] = static_cast<T>(static_cast<U>(low) + bits % range);
+    }
+    return y;
+  }
+};
+
+// Every integer of the type is as likely.
+struct FullIntDistribution {
+  template <typename T>
+  static std::array<T, kGroup<T>> Sample(const Philox::Block& x) {
+    std::array<T, kGroup<T>> y;
+    for (int i = 0; i < kGroup<T>; ++i) {
+      if constexpr (sizeof(T) == 8) {
+        y[i] = static_cast<T>(x[2 * i] | uint64_t{x[2 * i + 1]} << 32);
+      } else {
+        y[i] = static_cast<T>(x[i]);
+      }
     }
     return y;
   }

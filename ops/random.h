@@ -62,6 +62,15 @@ Output Multinomial(Operand logits, Operand num_samples, const RandomSeedOptions&
 Output RandomGamma(Operand shape, Operand alpha, const RandomSeedOptions& options = {});
 Output RandomPoisson(Operand shape, Operand rate, const RandomSeedOptions& options = {});
 
+// A normal distribution between bounds, of which one may be infinite. half, float or double, all of one type.
+struct TruncatedNormalParameters {
+  Operand mean, stddev, minval, maxval;
+};
+// `shape`, which has at least one dimension; the parameters are scalars or one per index of dimension 0. When run:
+// InvalidArgument unless stddev > 0 and minval < maxval.
+Output ParameterizedTruncatedNormal(Operand shape, const TruncatedNormalParameters& parameters,
+                                    const RandomSeedOptions& options = {});
+
 struct StatelessOptions {
   DataType dtype = DT_FLOAT;
   std::string name = "";
@@ -73,6 +82,14 @@ Output StatelessRandomNormal(const Ints& shape, Operand seed, const StatelessOpt
 Output StatelessTruncatedNormal(const Ints& shape, Operand seed, const StatelessOptions& options = {});
 Output StatelessRandomUniformInt(const Ints& shape, Operand seed, Operand minval, Operand maxval,
                                  const OpOptions& options = {});
+// `shape` ends with that of the parameters, broadcast: how many of `counts` trials succeed with probability `probs`
+// (half, float or double; result: any of these, int32, int64), and gamma-distributed numbers of shape alpha and scale 1
+// (with a gradient by alpha), and normal numbers between bounds (with gradients by all parameters).
+Output StatelessRandomBinomial(Operand shape, Operand seed, Operand counts, Operand probs,
+                               const StatelessOptions& options = {});
+Output StatelessRandomGamma(Operand shape, Operand seed, Operand alpha, const OpOptions& options = {});
+Output StatelessParameterizedTruncatedNormal(Operand shape, Operand seed, const TruncatedNormalParameters& parameters,
+                                             const OpOptions& options = {});
 
 }  // namespace staticflow
 

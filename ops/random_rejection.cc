@@ -1,5 +1,7 @@
-// RandomGamma, RandomPoisson, RandomPoissonV2, StatelessRandomPoisson: distributions sampled by rejection. Every result
-// has a stretch of the generator of its own, so that any range can be computed alone.
+// Gamma and Poisson distributions: RandomGamma, StatelessRandomGammaV2 and V3, RandomPoisson and V2,
+// StatelessRandomPoisson.
+#include "ops/random_rejection.h"
+
 #include <cmath>
 #include <limits>
 
@@ -16,39 +18,14 @@
 namespace staticflow {
 namespace {
 
-// Uniform and normal doubles of one generator, two per block, the second of a block first.
-class PairedDoubles {
- public:
-  explicit PairedDoubles(const Philox& generator) : generator_(generator) {}
-  double Uniform() {
-    if (uniforms_left_ == 0) {
-      const Philox::Block x = generator_();
-      uniforms_ = {UniformDouble(x[0], x[1]), UniformDouble(x[2], x[3])};
-      uniforms_left_ = 2;
-    }
-    return uniforms_[--uniforms_left_];
-  }
-  double Normal() {
-    if (normals_left_ == 0) {
-      normals_ = NormalDoubles(generator_());
-      normals_left_ = 2;
-    }
-    return normals_[--normals_left_];
-  }
-
- private:
-  Philox generator_;
-  std::array<double, 2> uniforms_ = {}, normals_ = {};
-  int uniforms_left_ = 0, normals_left_ = 0;
-};
-
 // Marsaglia and Tsang (2000): d v with v = (1 + c x)^3 for normal x; below 1 the result for alpha + 1 is scaled down.
 struct Gamma {
   static double Sample(double alpha, double, PairedDoubles& numbers) {
     if (alpha == 1) return -std::log1p(-numbers.Uniform());
     const bool below_one = alpha < 1;
     const double d = alpha + (below_one ? 2.0 / 3 : -1.0 / 3), c = 1.0 / 3 / std::sqrt(d);
-    if (!(d > 0) || std::isinf(d)) return std::numeric_limits<double>::quiet_NaN();
+    if (!(d > 0)) return std::numeric_limits<double>::quiet_NaN();
+    if (std::isinf(d)) return d;
     while (true) {
       const double x = numbers.Normal();
       double v = 1 + c * x;
@@ -97,23 +74,6 @@ struct Poisson {
   }
 };
 
-template <typename T>
-double Most() {
-  if constexpr (std::is_same_v<T, Half>) return 65504;
-  if constexpr (!std::is_same_v<T, Half>) return static_cast<double>(std::numeric_limits<T>::max());
-}
-// NaN where there is no distribution; integers have no NaN and become -1.
-template <typename T>
-T Narrow(double x) {
-  if constexpr (std::is_integral_v<T>) {
-    return std::isnan(x) ? T(-1) : static_cast<T>(x);
-  } else if constexpr (std::is_same_v<T, Half>) {
-    return Half(static_cast<float>(x));
-  } else {
-    return static_cast<T>(x);
-  }
-}
-
 // Output [samples, parameters]: result (s, p) is sample p * samples + s of the generator.
 template <typename Distribution, typename P, typename T>
 void SampleAll(KernelContext& c, int parameter, const Philox& base) {
@@ -136,8 +96,9 @@ Kernel KernelOf(const KernelSetup& setup, int parameter, F generator) {
   Kernel kernel;
   DispatchType<float, double, Half, int32_t, int64_t>(setup.input_dtype(parameter), [&]<typename P>() {
     DispatchType<float, double, Half, int32_t, int64_t>(setup.output_dtype(0), [&]<typename T>() {
-      kernel = [parameter, generator](KernelContext& c) {
-        SampleAll<Distribution, P, T>(c, parameter, generator(c));
+      kernel = [parameter, generator](KernelContext& c) -> absl::Status {
+        SF_ASSIGN_OR_RETURN(const Philox base, absl::StatusOr<Philox>(generator(c)));
+        SampleAll<Distribution, P, T>(c, parameter, base);
         return absl::OkStatus();
       };
     });
@@ -150,8 +111,13 @@ absl::StatusOr<Kernel> StatefulKernel(const KernelSetup& setup) {
   return KernelOf<Distribution>(
       setup, 1, [counter](const KernelContext& c) { return counter->Reserve(BlocksFor(c.output(0).num_elements)); });
 }
+template <typename Distribution>
 absl::StatusOr<Kernel> StatelessKernel(const KernelSetup& setup) {
-  return KernelOf<Poisson>(setup, 2, [](const KernelContext& c) { return FromSeedInput(c, 1); });
+  return KernelOf<Distribution>(setup, 2, [](const KernelContext& c) { return FromSeedInput(c, 1); });
+}
+template <typename Distribution>
+absl::StatusOr<Kernel> KeyCounterKernel(const KernelSetup& setup) {
+  return KernelOf<Distribution>(setup, 4, [](const KernelContext& c) { return FromKeyCounterInputs(c, 1); });
 }
 
 // The shape that input 0 describes, then the parameter's.
@@ -160,28 +126,22 @@ absl::Status ParameterShape(ShapeContext& c) {
   c.set_output(0, samples.Concatenate(c.input(1)));
   return absl::OkStatus();
 }
-// Input 0 describes the whole shape, which ends with the parameter's.
+// Input 0 describes the whole shape, which ends with the parameter's; the next one is a seed, or a key, a counter and
+// an algorithm.
 absl::Status StatelessShape(ShapeContext& c) {
-  SF_ASSIGN_OR_RETURN(Shape shape, DimsFromInput(c, 0));
-  SF_ASSIGN_OR_RETURN(const Shape seed, c.WithRank(1, 1));
-  SF_RETURN_IF_ERROR(c.MergeDims(seed.dim(0), 2, "elements of seed").status());
-  const Shape& lam = c.input(2);
-  if (shape.has_rank() && lam.has_rank()) {
-    if (lam.rank() > shape.rank() || !shape.Slice(shape.rank() - lam.rank(), shape.rank()).IsCompatibleWith(lam)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("shape ", shape.ToString(), " does not end with that of lam, ", lam.ToString()));
-    }
-  }
-  c.set_output(0, std::move(shape));
-  return absl::OkStatus();
+  const int parameter = c.num_inputs() - 1;
+  SF_RETURN_IF_ERROR(parameter == 2 ? ExpectElements(c, 1, 2) : CheckKeyCounter(c, 1));
+  return ShapeEndingWith(c, 0, c.input(parameter));
 }
 
-// RandomGamma: dalpha = dy times how the sample moves with alpha, summed over the samples.
+// RandomGamma, StatelessRandomGammaV2, StatelessRandomGammaV3: dalpha = dy times how the sample moves with alpha,
+// summed over the samples.
 void GammaGradient(GradientContext& c) {
-  const Output alpha = c.x(1), sample = c.y(0);
+  const int parameter = c.num_inputs() - 1;
+  const Output alpha = c.x(parameter), sample = c.y(0);
   if (alpha.dtype() != DT_FLOAT && alpha.dtype() != DT_DOUBLE) return c.Fail("no gradient for half");
   const Output moves = NodeBuilder("RandomGammaGrad", {alpha, sample}).Build();
-  c.set_dx(1, SumToShapeOf(c.dy(0) * moves, alpha));
+  c.set_dx(parameter, SumToShapeOf(c.dy(0) * moves, alpha));
 }
 const OpRegistrar gamma({.name = "RandomGamma",
                          .inputs = {"shape: S", "alpha: T"},
@@ -192,6 +152,24 @@ const OpRegistrar gamma({.name = "RandomGamma",
                          .kernel = StatefulKernel<Gamma>,
                          .traits = kStateful,
                          .doc = "Gamma-distributed numbers."});
+const OpRegistrar stateless_gamma({.name = "StatelessRandomGammaV2",
+                                   .inputs = {"shape: T", "seed: Tseed", "alpha: dtype"},
+                                   .outputs = {"output: dtype"},
+                                   .attrs = {"dtype: {half, float, double}", "T: indextype",
+                                             "Tseed: indextype = int64"},
+                                   .shape = StatelessShape,
+                                   .gradient = GammaGradient,
+                                   .kernel = StatelessKernel<Gamma>,
+                                   .doc = "Gamma-distributed numbers that are a function of a seed."});
+const OpRegistrar stateless_gamma_v3({.name = "StatelessRandomGammaV3",
+                                      .inputs = {"shape: shape_dtype", "key: uint64", "counter: uint64", "alg: int32",
+                                                 "alpha: dtype"},
+                                      .outputs = {"output: dtype"},
+                                      .attrs = {"dtype: {half, float, double}", "shape_dtype: indextype = int32"},
+                                      .shape = StatelessShape,
+                                      .gradient = GammaGradient,
+                                      .kernel = KeyCounterKernel<Gamma>,
+                                      .doc = "Gamma-distributed numbers that are a function of key and counter."});
 const OpRegistrar poisson({.name = "RandomPoisson",
                            .inputs = {"shape: S", "rate: dtype"},
                            .outputs = {"output: dtype"},
@@ -220,7 +198,7 @@ const OpRegistrar stateless_poisson({.name = "StatelessRandomPoisson",
                                                "Tseed: indextype = int64"},
                                      .shape = StatelessShape,
                                      .gradient = kNotDifferentiable,
-                                     .kernel = StatelessKernel,
+                                     .kernel = StatelessKernel<Poisson>,
                                      .doc = "Poisson-distributed numbers that are a function of a seed."});
 
 NodeBuilder Seeded(NodeBuilder builder, const Operand& anchor, const RandomSeedOptions& options) {
@@ -240,6 +218,10 @@ Output RandomPoisson(Operand shape, Operand rate, const RandomSeedOptions& optio
   return Seeded(NodeBuilder("RandomPoissonV2", {shape, rate}), shape, options)
       .Attr("dtype", is_float ? rate.output().dtype() : DT_INT64)
       .Build();
+}
+
+Output StatelessRandomGamma(Operand shape, Operand seed, Operand alpha, const OpOptions& options) {
+  return NodeBuilder("StatelessRandomGammaV2", {shape, seed, alpha}).Name(options.name).Build();
 }
 
 }  // namespace staticflow

@@ -1,4 +1,4 @@
-// RandomShuffle, Multinomial and StatelessMultinomial: random choices among given things.
+// RandomShuffle, StatelessShuffle, Multinomial and StatelessMultinomial: random choices among given things.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -38,24 +38,35 @@ void Shuffle(const Philox& generator, int64_t* order, int64_t n) {
   for (int64_t i = 0; i + 1 < n; ++i) std::swap(order[i], order[i + numbers() % static_cast<uint32_t>(n - i)]);
 }
 
-absl::StatusOr<Kernel> ShuffleKernel(const KernelSetup& setup) {
+// `generator` gives the generator for a number of blocks.
+template <typename F>
+absl::Status ShuffleSlices(KernelContext& c, F generator) {
+  const TensorView& x = c.input(0);
+  const int64_t n = x.rank() == 0 ? 1 : x.dim(0);
+  if (x.num_elements == 0) return absl::OkStatus();
+  const int64_t size = x.num_elements / n;
+  if (n == 1) {  // nothing to choose, no numbers taken
+    CopySlice(x, 0, c.output(0), 0, size);
+    return absl::OkStatus();
+  }
+  SF_ASSIGN_OR_RETURN(int64_t * order, c.Scratch<int64_t>(n));
+  std::iota(order, order + n, int64_t{0});
+  Shuffle(generator(static_cast<uint64_t>((n - 1 + 3) / 4)), order, n);
+  for (int64_t i = 0; i < n; ++i) CopySlice(x, order[i], c.output(0), i, size);
+  return absl::OkStatus();
+}
+
+absl::Status CheckShuffled(const KernelSetup& setup) {
   const DataType dtype = setup.input_dtype(0);
-  if (dtype != DT_STRING && (DataTypeSize(dtype) == 0 || dtype == DT_RESOURCE)) return NoKernelFor(setup, dtype);
+  if (dtype != DT_STRING && (DataTypeSize(dtype) == 0 || IsObject(dtype))) return NoKernelFor(setup, dtype);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Kernel> ShuffleKernel(const KernelSetup& setup) {
+  SF_RETURN_IF_ERROR(CheckShuffled(setup));
   SF_ASSIGN_OR_RETURN(RandomCounter * counter, RandomCounterOf(setup));
   return Kernel([counter](KernelContext& c) -> absl::Status {
-    const TensorView& x = c.input(0);
-    const int64_t n = x.rank() == 0 ? 1 : x.dim(0);
-    if (x.num_elements == 0) return absl::OkStatus();
-    const int64_t size = x.num_elements / n;
-    if (n == 1) {  // nothing to choose, no numbers taken
-      CopySlice(x, 0, c.output(0), 0, size);
-      return absl::OkStatus();
-    }
-    SF_ASSIGN_OR_RETURN(int64_t * order, c.Scratch<int64_t>(n));
-    std::iota(order, order + n, int64_t{0});
-    Shuffle(counter->Reserve((n - 1 + 3) / 4), order, n);
-    for (int64_t i = 0; i < n; ++i) CopySlice(x, order[i], c.output(0), i, size);
-    return absl::OkStatus();
+    return ShuffleSlices(c, [counter](uint64_t blocks) { return counter->Reserve(blocks); });
   });
 }
 
@@ -69,6 +80,28 @@ const OpRegistrar random_shuffle({.name = "RandomShuffle",
                                   .traits = kStateful,
                                   .batch = MixBatch,
                                   .doc = "The slices along dimension 0 in random order."});
+
+// StatelessShuffle: the same by a key and a counter.
+absl::Status StatelessShuffleShape(ShapeContext& c) {
+  SF_RETURN_IF_ERROR(CheckKeyCounter(c, 1));
+  return ShuffleShape(c);
+}
+absl::StatusOr<Kernel> StatelessShuffleKernel(const KernelSetup& setup) {
+  SF_RETURN_IF_ERROR(CheckShuffled(setup));
+  return Kernel([](KernelContext& c) -> absl::Status {
+    SF_ASSIGN_OR_RETURN(const Philox generator, FromKeyCounterInputs(c, 1));
+    return ShuffleSlices(c, [&](uint64_t) { return generator; });
+  });
+}
+const OpRegistrar stateless_shuffle({.name = "StatelessShuffle",
+                                     .inputs = {"value: T", "key: uint64", "counter: uint64", "alg: int32"},
+                                     .outputs = {"output: T"},
+                                     .attrs = {"T: type"},
+                                     .shape = StatelessShuffleShape,
+                                     .gradient = kNotDifferentiable,
+                                     .kernel = StatelessShuffleKernel,
+                                     .batch = MixBatch,
+                                     .doc = "The slices in an order that is a function of key and counter."});
 
 // Multinomial: samples classes by their unnormalized log-probabilities.
 absl::Status MultinomialShape(ShapeContext& c) {

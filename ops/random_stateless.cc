@@ -13,38 +13,17 @@ namespace {
 
 uint64_t Join(uint32_t low, uint32_t high) { return uint64_t{high} << 32 | low; }
 
-absl::Status ExpectVector(ShapeContext& c, int i, int64_t size) {
-  SF_ASSIGN_OR_RETURN(const Shape vector, c.WithRank(i, 1));
-  return c.MergeDims(vector.dim(0), size, absl::StrCat("elements of input ", i)).status();
-}
-
 // Where a stateless op finds its generator: input 1 is a seed, or inputs 1 to 3 are key, counter and algorithm.
 struct SeedSource {
   static constexpr int kInputs = 1;
-  static absl::Status CheckShapes(ShapeContext& c) { return ExpectVector(c, 1, 2); }
+  static absl::Status CheckShapes(ShapeContext& c) { return ExpectElements(c, 1, 2); }
   static absl::StatusOr<Philox> Generator(const KernelContext& c) { return FromSeedInput(c, 1); }
 };
 
 struct KeyCounterSource {
   static constexpr int kInputs = 3;
-  static constexpr int32_t kPhilox = 1, kAutomatic = 3;
-
-  static absl::Status CheckShapes(ShapeContext& c) {
-    SF_RETURN_IF_ERROR(ExpectVector(c, 1, 1));
-    SF_RETURN_IF_ERROR(ExpectVector(c, 2, 2));
-    return c.WithRank(3, 0).status();
-  }
-  static absl::StatusOr<Philox> Generator(const KernelContext& c) {
-    const int32_t algorithm = c.scalar<int32_t>(3);
-    if (algorithm != kPhilox && algorithm != kAutomatic) {
-      return absl::InvalidArgumentError(absl::StrCat("expected algorithm 1 (Philox), got ", algorithm));
-    }
-    const uint64_t key = *c.in<uint64_t>(1);
-    const uint64_t* counter = c.in<uint64_t>(2);
-    return Philox({static_cast<uint32_t>(counter[0]), static_cast<uint32_t>(counter[0] >> 32),
-                   static_cast<uint32_t>(counter[1]), static_cast<uint32_t>(counter[1] >> 32)},
-                  {static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32)});
-  }
+  static absl::Status CheckShapes(ShapeContext& c) { return CheckKeyCounter(c, 1); }
+  static absl::StatusOr<Philox> Generator(const KernelContext& c) { return FromKeyCounterInputs(c, 1); }
 };
 
 template <typename Source>
@@ -141,20 +120,6 @@ const OpRegistrar uniform_int_v2(WithBounds(StatelessOpV2("StatelessRandomUnifor
                                             "dtype: {int32, int64, uint32, uint64}"));
 
 // StatelessRandomUniformFullInt: every integer of the type is as likely.
-struct FullIntDistribution {
-  template <typename T>
-  static std::array<T, kGroup<T>> Sample(const Philox::Block& x) {
-    std::array<T, kGroup<T>> y;
-    for (int i = 0; i < kGroup<T>; ++i) {
-      if constexpr (sizeof(T) == 8) {
-        y[i] = static_cast<T>(Join(x[2 * i], x[2 * i + 1]));
-      } else {
-        y[i] = static_cast<T>(x[i]);
-      }
-    }
-    return y;
-  }
-};
 template <typename Source>
 absl::StatusOr<Kernel> FullIntKernel(const KernelSetup& setup) {
   Kernel kernel;
@@ -180,7 +145,7 @@ const OpRegistrar full_int_v2(OfIntegers(StatelessOpV2("StatelessRandomUniformFu
 
 // StatelessRandomGetKeyCounter: the key and the counter that a seed stands for.
 absl::Status KeyCounterShape(ShapeContext& c) {
-  SF_RETURN_IF_ERROR(ExpectVector(c, 0, 2));
+  SF_RETURN_IF_ERROR(ExpectElements(c, 0, 2));
   c.set_output(0, {1});
   c.set_output(1, {2});
   if (c.num_outputs() == 3) c.set_output(2, {});
@@ -192,7 +157,7 @@ absl::Status KeyCounterKernel(KernelContext& c) {
   *c.out<uint64_t>(0) = Join(generator.key()[0], generator.key()[1]);
   c.out<uint64_t>(1)[0] = Join(generator.counter()[0], generator.counter()[1]);
   c.out<uint64_t>(1)[1] = Join(generator.counter()[2], generator.counter()[3]);
-  if (c.num_outputs() == 3) *c.out<int32_t>(2) = KeyCounterSource::kPhilox;
+  if (c.num_outputs() == 3) *c.out<int32_t>(2) = kPhiloxAlgorithm;
   return absl::OkStatus();
 }
 
@@ -215,7 +180,7 @@ const OpRegistrar key_counter_alg({.name = "StatelessRandomGetKeyCounterAlg",
 
 // StatelessRandomGetAlg: the algorithm of this machine, always Philox.
 absl::Status AlgorithmKernel(KernelContext& c) {
-  *c.out<int32_t>(0) = KeyCounterSource::kPhilox;
+  *c.out<int32_t>(0) = kPhiloxAlgorithm;
   return absl::OkStatus();
 }
 

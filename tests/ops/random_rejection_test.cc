@@ -50,7 +50,7 @@ INSTANTIATE_OP_TEST(StatelessRandomPoisson, {{.name = "vector",
                                              {.name = "shape",
                                               .inputs = {T<int32_t>({3}), T<int32_t>({7, 8}), T({3, 25})},
                                               .attrs = {{"dtype", DT_FLOAT}},
-                                              .want_error = "does not end with"}});
+                                              .want_error = "does not end with that"}});
 
 INSTANTIATE_OP_TEST(StatelessRandomUniformFullInt,
                     {{.name = "int32",
