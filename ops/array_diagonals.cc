@@ -287,4 +287,22 @@ const BothVersions set_diag({.name = "MatrixSetDiag",
                              .doc = "Matrices with some diagonals replaced."});
 
 }  // namespace
+
+Output MatrixDiagV3(Operand diagonal, Operand k, Operand num_rows, Operand num_cols, Operand padding_value,
+                    const MatrixDiagV3Options& options) {
+  return NodeBuilder("MatrixDiagV3", {diagonal, k, num_rows, num_cols, padding_value})
+      .Attr("align", options.align)
+      .Name(options.name)
+      .Build();
+}
+Output MatrixDiagPartV3(Operand input, Operand k, Operand padding_value, const MatrixDiagV3Options& options) {
+  return NodeBuilder("MatrixDiagPartV3", {input, k, padding_value})
+      .Attr("align", options.align)
+      .Name(options.name)
+      .Build();
+}
+Output MatrixSetDiagV3(Operand input, Operand diagonal, Operand k, const MatrixDiagV3Options& options) {
+  return NodeBuilder("MatrixSetDiagV3", {input, diagonal, k}).Attr("align", options.align).Name(options.name).Build();
+}
+
 }  // namespace staticflow

@@ -67,6 +67,13 @@ TopKOutputs TopK(Operand input, Operand k = 1, const TopKOptions& options = {});
 // A target that is no class is in no top k.
 Output InTopK(Operand predictions, Operand targets, Operand k, const OpOptions& options = {});
 
+struct BucketizeOptions {
+  std::vector<float> boundaries = {};  // increasing
+  std::string name = "";
+};
+// For each number, how many boundaries are at most it: int32. int32, int64, float or double; no gradient.
+Output Bucketize(Operand input, const BucketizeOptions& options = {});
+
 }  // namespace staticflow
 
 #endif  // STATICFLOW_OPS_ARRAY_INDEX_H_

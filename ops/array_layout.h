@@ -56,6 +56,19 @@ Output MatrixDiag(Operand diagonal, const OpOptions& options = {});
 Output MatrixDiagPart(Operand input, const OpOptions& options = {});
 // `input` with the diagonals of its innermost matrices replaced.
 Output MatrixSetDiag(Operand input, Operand diagonal, const OpOptions& options = {});
+
+struct MatrixDiagV3Options {
+  std::string align = "RIGHT_LEFT";  // where rows of diagonals above (below) the main one stand when they are shorter
+  std::string name = "";
+};
+// The same for any band of diagonals: k, int32, is one number or the lowest and the highest; 0 is the main diagonal,
+// those above it are positive. A band of several has them as rows [..., diagonals, longest], the highest first.
+// Elements that no diagonal sets are padding_value. num_rows and num_cols may be -1: as small as possible.
+Output MatrixDiagV3(Operand diagonal, Operand k, Operand num_rows, Operand num_cols, Operand padding_value,
+                    const MatrixDiagV3Options& options = {});
+Output MatrixDiagPartV3(Operand input, Operand k, Operand padding_value, const MatrixDiagV3Options& options = {});
+Output MatrixSetDiagV3(Operand input, Operand diagonal, Operand k, const MatrixDiagV3Options& options = {});
+
 // A tensor of rank r on the diagonal of one of rank 2 r; and back. Numbers.
 Output Diag(Operand diagonal, const OpOptions& options = {});
 Output DiagPart(Operand input, const OpOptions& options = {});

@@ -1,4 +1,4 @@
-// TopKV2, TopK, InTopK, InTopKV2.
+// TopKV2, TopK, ApproxTopK, InTopK, InTopKV2.
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -102,6 +102,25 @@ const OpRegistrar top_k({.name = "TopK",
                          .gradient = TopKGradient,
                          .kernel = TopKKernel,
                          .doc = "The k largest elements of every row, and where they are."});
+
+// ApproxTopK, which on a processor without matrix units finds exactly the largest.
+absl::Status ApproxTopKShape(ShapeContext& c) {
+  if (c.attr<int64_t>("reduction_dimension") != -1 || !c.attr<bool>("is_max_k")) {
+    return absl::UnimplementedError("only the largest elements along the last dimension are available");
+  }
+  return TopKShape(c);
+}
+const OpRegistrar approx_top_k({.name = "ApproxTopK",
+                                .inputs = {"input: T"},
+                                .outputs = {"values: T", "indices: int32"},
+                                .attrs = {"k: int >= 0", "reduction_dimension: int = -1", "recall_target: float = 0.95",
+                                          "is_max_k: bool = true", "reduction_input_size_override: int = -1",
+                                          "aggregate_to_topk: bool = true", "T: {half, bfloat16, float}"},
+                                .shape = ApproxTopKShape,
+                                .gradient = TopKGradient,
+                                .kernel = TopKKernel,
+                                .batch = VectorsBatch,
+                                .doc = "The k largest elements of every row, here all of them."});
 
 // InTopK: whether fewer than k predictions are larger than the target's.
 absl::Status InTopKShape(ShapeContext& c) {

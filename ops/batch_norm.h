@@ -38,6 +38,16 @@ FusedBatchNormResult FusedBatchNorm(Operand x, Operand scale, Operand offset, Ou
 FusedBatchNormResult FusedBatchNorm(Operand x, Operand scale, Operand offset,
                                     const FusedBatchNormOptions& options = {});
 
+struct BatchNormWithGlobalNormalizationOptions {
+  float variance_epsilon = 1e-3f;
+  bool scale_after_normalization = true;  // whether gamma counts
+  std::string name = "";
+};
+// (t - m) gamma / sqrt(v + variance_epsilon) + beta per channel of t [batch, rows, columns, channels]: what graphs from
+// before the fused op have. half, float or double; differentiable once by every operand.
+Output BatchNormWithGlobalNormalization(Operand t, Operand m, Operand v, Operand beta, Operand gamma,
+                                        const BatchNormWithGlobalNormalizationOptions& options = {});
+
 }  // namespace staticflow
 
 #endif  // STATICFLOW_OPS_BATCH_NORM_H_

@@ -66,6 +66,20 @@ Output Conv3DBackpropInput(const Ints& input_sizes, Operand filter, Operand out_
 Output Conv3DBackpropFilter(Operand input, const Ints& filter_sizes, Operand out_backprop,
                             const Conv3DOptions& options = {});
 
+struct FusedConv2DOptions {
+  std::vector<int64_t> strides = {1, 1, 1, 1};
+  std::string padding = "SAME";       // or "VALID"
+  std::string mode = "REFLECT";       // or "SYMMETRIC": the mirror image shows the edge, too
+  bool resize_align_corners = false;  // the centers of the corner pixels of both sizes coincide
+  std::string name = "";
+};
+// What optimized inference graphs hold: Conv2D of MirrorPad, and of MirrorPad of ResizeBilinear, as one op. `paddings`
+// has two numbers for each of the four dimensions, 0 for batch and channels; `size` is {rows, columns}. Floating types
+// (bfloat16 without resizing); no gradient.
+Output FusedPadConv2D(Operand input, const Ints& paddings, Operand filter, const FusedConv2DOptions& options = {});
+Output FusedResizeAndPadConv2D(Operand input, const Ints& size, const Ints& paddings, Operand filter,
+                               const FusedConv2DOptions& options = {});
+
 }  // namespace staticflow
 
 #endif  // STATICFLOW_OPS_CONV_H_

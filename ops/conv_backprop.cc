@@ -15,8 +15,10 @@ absl::Status CheckConvolution(const WindowRule& rule, const Shape& input, const 
   return CheckConvOutput(rule, s, output);
 }
 
-// The integer vector `i` as a shape of the rule's rank.
+// What input `i` says about the shape of the result: an integer vector is that shape, a tensor of the convolution's own
+// type has it.
 absl::StatusOr<Shape> SizesOf(ShapeContext& c, int i, const WindowRule& rule) {
+  if (c.node().op().inputs[static_cast<size_t>(i)].type_attr == "T") return c.WithRank(i, rule.rank());
   SF_ASSIGN_OR_RETURN(const Shape vector, c.WithRank(i, 1));
   SF_RETURN_IF_ERROR(c.MergeDims(vector.dim(0), rule.rank(), "number of sizes and rank").status());
   SF_ASSIGN_OR_RETURN(const Shape sizes, c.ValueAsShape(i));
@@ -144,6 +146,11 @@ std::vector<std::string> WithShapeType(std::vector<std::string> attrs) {
   attrs.push_back("Tshape: indextype = int32");
   return attrs;
 }
+// The first versions for three dimensions have no layout attribute.
+std::vector<std::string> FirstConv3DAttrs() {
+  return {"T: {half, float, double}", "strides: list(int) >= 5", "padding: {'SAME', 'VALID'}",
+          "dilations: list(int) = [1, 1, 1, 1, 1]"};
+}
 
 const OpRegistrar conv_2d_backprop_input(BackpropInputOp(
     BackpropOp("Conv2DBackpropInput", {"input_sizes: int32", "filter: T", "out_backprop: T"},
@@ -162,6 +169,26 @@ const OpRegistrar conv_3d_backprop_filter(BackpropFilterOp(
     BackpropOp("Conv3DBackpropFilterV2", {"input: T", "filter_sizes: int32", "out_backprop: T"},
                Conv3DAttrs("T: {half, bfloat16, float, double}"), "The gradient of Conv3D by its filter."),
     "n,,ndhw->qrsck", BackpropFilterGradient<true>));
+
+// The same where a tensor stands for its own sizes.
+const OpRegistrar conv_2d_backprop_input_v2(
+    BackpropInputOp(BackpropOp("Conv2DBackpropInputV2", {"input: T", "filter: T", "out_backprop: T"},
+                               Conv2DAttrs("T: {half, bfloat16, float, double, int32}"),
+                               "The gradient of Conv2D by its input, given that input."),
+                    ",rsck,nhwk->n", BackpropInputGradient<false>));
+const OpRegistrar conv_2d_backprop_filter_v2(
+    BackpropFilterOp(BackpropOp("Conv2DBackpropFilterV2", {"input: T", "filter: T", "out_backprop: T"},
+                                Conv2DAttrs("T: {half, bfloat16, float, double}"),
+                                "The gradient of Conv2D by its filter, given that filter."),
+                     "n,,nhw->rsck", BackpropFilterGradient<false>));
+const OpRegistrar conv_3d_backprop_input_v1(
+    BackpropInputOp(BackpropOp("Conv3DBackpropInput", {"input: T", "filter: T", "out_backprop: T"}, FirstConv3DAttrs(),
+                               "The gradient of Conv3D by its input, given that input."),
+                    ",qrsck,ndhwk->n", BackpropInputGradient<true>));
+const OpRegistrar conv_3d_backprop_filter_v1(
+    BackpropFilterOp(BackpropOp("Conv3DBackpropFilter", {"input: T", "filter: T", "out_backprop: T"},
+                                FirstConv3DAttrs(), "The gradient of Conv3D by its filter, given that filter."),
+                     "n,,ndhw->qrsck", BackpropFilterGradient<true>));
 
 template <typename Options>
 Output BuildBackpropInput(absl::string_view type, absl::string_view fallback, absl::string_view sizes_name,

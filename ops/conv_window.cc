@@ -70,7 +70,11 @@ absl::Status ReadWindowVector(const WindowRule& rule, absl::string_view name, ab
 }
 
 absl::Status ReadWindowRule(const Node& node, WindowRule* rule) {
-  const std::string format = node.has_attr("data_format") ? node.attr<std::string>("data_format") : "NHWC";
+  // Ops that know one layout tell their number of dimensions by their strides.
+  const bool has_depth = node.has_attr("strides") && node.attr<std::vector<int64_t>>("strides").size() == 5;
+  const std::string format = node.has_attr("data_format") ? node.attr<std::string>("data_format")
+                             : has_depth                  ? "NDHWC"
+                                                          : "NHWC";
   rule->channels_first = format == "NCHW" || format == "NCDHW";
   rule->spatial = format.size() == 5 ? 3 : 2;
   const std::string& padding = node.attr<std::string>("padding");

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "ops/array.h"
+#include "ops/array_index.h"
 #include "ops/array_shapes.h"
 #include "ops/batch_rules.h"
 #include "ops/elementwise.h"
@@ -268,4 +269,9 @@ const OpRegistrar nth_element({.name = "NthElement",
                                .doc = "The n-th smallest element of each row."});
 
 }  // namespace
+
+Output Bucketize(Operand input, const BucketizeOptions& options) {
+  return NodeBuilder("Bucketize", {input}).Attr("boundaries", options.boundaries).Name(options.name).Build();
+}
+
 }  // namespace staticflow

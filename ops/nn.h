@@ -113,6 +113,42 @@ struct DropoutOptions {
 // Errors: InvalidArgument for a rate outside [0, 1).
 Output Dropout(Operand x, const DropoutOptions& options = {});
 
+// ---- Other filters ----
+
+struct Dilation2DOptions {
+  std::vector<int64_t> strides = {1, 1, 1, 1};
+  std::vector<int64_t> rates = {1, 1, 1, 1};  // distance of the filter's elements
+  std::string padding = "SAME";               // or "VALID"
+  std::string name = "";
+};
+// Greyscale morphology: the largest input + filter under a window, for each channel; input [batch, rows, columns,
+// channels], filter [rows, columns, channels]. Any real number type.
+Output Dilation2D(Operand input, Operand filter, const Dilation2DOptions& options = {});
+
+struct IsotonicRegressionOptions {
+  DataType output_dtype = DT_FLOAT;  // a floating input's type; double for int32 and int64, float for int8 and int16
+  std::string name = "";
+};
+struct IsotonicRegressionResult {
+  Output output;
+  Output segments;  // int32: the number of its run of equal values, for each element
+};
+// The row nearest to each row of `input` (least squares) among those that do not increase.
+IsotonicRegressionResult IsotonicRegression(Operand input, const IsotonicRegressionOptions& options = {});
+
+// ---- Layouts ----
+
+struct DataFormatOptions {
+  std::string src_format = "NHWC";
+  std::string dst_format = "NCHW";  // the same letters in another order
+  std::string name = "";
+};
+// The numbers of dimensions of a picture in src_format, as they are in dst_format. int32 or int64; no gradient.
+Output DataFormatDimMap(Operand x, const DataFormatOptions& options = {});
+// A vector with an element per dimension (or one per spatial dimension, or a matrix with a row of two for each), such
+// as strides, shapes and paddings, in the order of dst_format.
+Output DataFormatVecPermute(Operand x, const DataFormatOptions& options = {});
+
 }  // namespace staticflow
 
 #endif  // STATICFLOW_OPS_NN_H_

@@ -7,6 +7,7 @@
 #include "graph/node_builder.h"
 #include "ops/batch_rules.h"
 #include "ops/elementwise.h"
+#include "ops/nn.h"
 #include "runtime/kernel.h"
 
 namespace staticflow {
@@ -160,4 +161,14 @@ const OpRegistrar by_filter(Dilation("Dilation2DBackpropFilter", "filter_backpro
                                      kGradientIsError, "The gradient of Dilation2D by its filter."));
 
 }  // namespace
+
+Output Dilation2D(Operand input, Operand filter, const Dilation2DOptions& options) {
+  return NodeBuilder("Dilation2D", {input, filter})
+      .Attr("strides", options.strides)
+      .Attr("rates", options.rates)
+      .Attr("padding", options.padding)
+      .Name(options.name)
+      .Build();
+}
+
 }  // namespace staticflow

@@ -54,6 +54,22 @@ struct Pool3DOptions {
 Output MaxPool3D(Operand input, const Pool3DOptions& options = {});
 Output AvgPool3D(Operand input, const Pool3DOptions& options = {});
 
+struct FractionalPoolOptions {
+  std::vector<float> pooling_ratio = {1, 1.44f, 1.44f, 1};  // sizes shrink by it, rounded down; at least 1
+  bool pseudo_random = false;                               // windows in an order that looks random, else random ones
+  bool overlapping = false;                                 // neighbours share the pixel on their border
+  int64_t seed = 0;                                         // 0: other windows in every step, else always the same
+  std::string name = "";
+};
+struct FractionalPoolResult {
+  Output output;
+  Output row_pooling_sequence, col_pooling_sequence;  // int64: where windows begin, and the size of the picture
+};
+// Pooling with windows of two sizes, one pixel apart, in random order (Graham 2014). "NHWC"; float, double, int32 or
+// int64. Differentiable once.
+FractionalPoolResult FractionalMaxPool(Operand value, const FractionalPoolOptions& options = {});
+FractionalPoolResult FractionalAvgPool(Operand value, const FractionalPoolOptions& options = {});
+
 }  // namespace staticflow
 
 #endif  // STATICFLOW_OPS_POOL_H_

@@ -10,6 +10,7 @@
 #include "ops/array_shapes.h"
 #include "ops/batch_rules.h"
 #include "ops/elementwise.h"
+#include "ops/pool.h"
 #include "ops/random_counter.h"
 
 namespace staticflow {
@@ -262,5 +263,30 @@ const OpRegistrar max_grad(FractionalGrad("FractionalMaxPoolGrad", {"orig_input:
 const OpRegistrar avg_grad(FractionalGrad("FractionalAvgPoolGrad", {"orig_input_tensor_shape: int64"}, AvgGradShape,
                                           PoolGradKernel<false>, "The gradient of FractionalAvgPool by its input."));
 
+FractionalPoolResult Build(const char* type, const Operand& value, const FractionalPoolOptions& options) {
+  if (!value.output().valid()) return {};
+  const bool fixed = options.seed != 0;
+  const auto [seed, seed2] = fixed ? value.output().graph().OpSeeds(options.seed) : std::pair<int64_t, int64_t>(0, 0);
+  Node* node = NodeBuilder(type, {value})
+                   .Attr("pooling_ratio", options.pooling_ratio)
+                   .Attr("pseudo_random", options.pseudo_random)
+                   .Attr("overlapping", options.overlapping)
+                   .Attr("deterministic", fixed)
+                   .Attr("seed", seed)
+                   .Attr("seed2", seed2)
+                   .Name(options.name)
+                   .BuildNode();
+  if (node == nullptr) return {};
+  return {.output = node->output(0), .row_pooling_sequence = node->output(1), .col_pooling_sequence = node->output(2)};
+}
+
 }  // namespace
+
+FractionalPoolResult FractionalMaxPool(Operand value, const FractionalPoolOptions& options) {
+  return Build("FractionalMaxPool", value, options);
+}
+FractionalPoolResult FractionalAvgPool(Operand value, const FractionalPoolOptions& options) {
+  return Build("FractionalAvgPool", value, options);
+}
+
 }  // namespace staticflow

@@ -10,6 +10,7 @@
 #define STATICFLOW_OPS_RNN_H_
 
 #include <string>
+#include <vector>
 
 #include "graph/node_builder.h"
 
@@ -52,6 +53,33 @@ struct CtcLossOptions {
 // repetitions need more steps than that.
 Output CtcLoss(Operand inputs, Operand labels_indices, Operand labels_values, Operand sequence_length,
                const CtcLossOptions& options = {});
+
+// A sparse matrix of classes, [batch, longest], as three tensors.
+struct CtcPath {
+  Output indices, values, shape;
+};
+struct CtcDecoded {
+  std::vector<CtcPath> paths;  // the best first
+  Output log_probability;      // [batch, paths]
+};
+struct CtcGreedyDecoderOptions {
+  bool merge_repeated = false;  // equal neighbours in the best classes count once
+  int64_t blank_index = -1;     // counted from the end when negative
+  std::string name = "";
+};
+// The best class of each step, without blanks; log_probability is the negative sum of their logits. No gradient.
+CtcDecoded CtcGreedyDecoder(Operand inputs, Operand sequence_length, const CtcGreedyDecoderOptions& options = {});
+
+struct CtcBeamSearchDecoderOptions {
+  int64_t beam_width = 100;
+  int64_t top_paths = 1;       // at most beam_width
+  bool merge_repeated = true;  // equal neighbours in a path count once
+  std::string name = "";
+};
+// The most probable label sequences among beam_width prefixes that are kept at each step; the last class is the blank.
+// When run: InvalidArgument when there are fewer sequences than top_paths. No gradient.
+CtcDecoded CtcBeamSearchDecoder(Operand inputs, Operand sequence_length,
+                                const CtcBeamSearchDecoderOptions& options = {});
 
 }  // namespace staticflow
 

@@ -1,4 +1,6 @@
-// CTCLoss, CTCGreedyDecoder: connectionist temporal classification (Graves et al. 2006). Contract: ops/rnn.h.
+// CTCLoss, CTCLossV2: connectionist temporal classification (Graves et al. 2006). Contract: ops/rnn.h.
+#include "ops/rnn_ctc.h"
+
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -13,14 +15,6 @@
 
 namespace staticflow {
 namespace {
-
-constexpr double kNever = -std::numeric_limits<double>::infinity();
-
-// log(e^a + e^b).
-double LogAdd(double a, double b) {
-  if (a < b) std::swap(a, b);
-  return b == kNever ? a : a + std::log1p(std::exp(b - a));
-}
 
 // The labels of one example with blanks around them, and how their probability adds up over all ways through time.
 class LabelPaths {
@@ -43,7 +37,7 @@ class LabelPaths {
     const int64_t n = size();
     for (int64_t t = 0; t < steps; ++t) {
       for (int64_t u = 0; u < n; ++u) {
-        double sum = t == 0 && u < 2 ? 0 : kNever;
+        double sum = t == 0 && u < 2 ? 0 : kNever<double>;
         if (t > 0) {
           const double* before = alpha + (t - 1) * n;
           if (Stays(u)) sum = before[u];
@@ -59,7 +53,7 @@ class LabelPaths {
     const int64_t n = size();
     for (int64_t t = steps - 1; t >= 0; --t) {
       for (int64_t u = n - 1; u >= 0; --u) {
-        double sum = t == steps - 1 && u >= n - 2 ? 0 : kNever;
+        double sum = t == steps - 1 && u >= n - 2 ? 0 : kNever<double>;
         const auto after = [&](int64_t v) { return beta[(t + 1) * n + v] + log_y[(t + 1) * classes + states_[v]]; };
         if (t + 1 < steps) {
           if (Stays(u)) sum = after(u);
@@ -81,21 +75,15 @@ struct CtcAttrs {
   explicit CtcAttrs(const KernelSetup& setup)
       : collapse(setup.attr<bool>("preprocess_collapse_repeated")),
         merge(setup.attr<bool>("ctc_merge_repeated")),
-        ignore_longer(setup.attr<bool>("ignore_longer_outputs_than_inputs")) {}
+        ignore_longer(setup.attr<bool>("ignore_longer_outputs_than_inputs")),
+        blank_first(setup.node().type() == "CTCLossV2") {}
   bool collapse, merge, ignore_longer;
+  bool blank_first;  // class 0 is the blank, else the last one
 };
 
-absl::Status CheckLengths(absl::Span<const int32_t> lengths, int64_t time) {
-  for (size_t b = 0; b < lengths.size(); ++b) {
-    if (lengths[b] >= 0 && lengths[b] <= time) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("sequence_length[", b, "] is ", lengths[b], ", expected 0 to ", time));
-  }
-  return absl::OkStatus();
-}
-
-// The labels of each example, by time. Blanks at the end, as some pad their labels with, are dropped.
-absl::StatusOr<std::vector<std::vector<int>>> ReadLabels(const KernelContext& c, bool collapse, int64_t batch,
+// The labels of each example, by time. Where the last class is the blank, blanks at the end, as some pad their labels
+// with, are dropped, and every example must have a label.
+absl::StatusOr<std::vector<std::vector<int>>> ReadLabels(const KernelContext& c, const CtcAttrs& attrs, int64_t batch,
                                                          int64_t classes) {
   const SparseIndices indices(c.input(1));
   std::vector<std::vector<int>> labels(batch);
@@ -110,13 +98,15 @@ absl::StatusOr<std::vector<std::vector<int>>> ReadLabels(const KernelContext& c,
     if (k > 0 && !indices.Before(k - 1, k)) {
       return absl::InvalidArgumentError(absl::StrCat("label ", k, " is repeated or out of order"));
     }
-    if (label < 0) return absl::InvalidArgumentError(absl::StrCat("label ", k, " is ", label, ", expected a class"));
+    if (label < 0 || (attrs.blank_first && (label == 0 || label >= classes))) {
+      return absl::InvalidArgumentError(absl::StrCat("label ", k, " is ", label, ", expected a class"));
+    }
     has_any[b] = true;
     const bool starts = k == 0 || indices.at(k - 1, 0) != b;
     if (starts) ended = false;
-    if (collapse && !starts && label == previous) continue;
+    if (attrs.collapse && !starts && label == previous) continue;
     previous = label;
-    if (label >= classes - 1) {
+    if (label >= classes - 1 && !attrs.blank_first) {
       ended = true;
     } else if (ended) {
       return absl::InvalidArgumentError(absl::StrCat("label ", k, " of example ", b, " comes after a blank"));
@@ -125,7 +115,8 @@ absl::StatusOr<std::vector<std::vector<int>>> ReadLabels(const KernelContext& c,
     }
   }
   for (int64_t b = 0; b < batch; ++b) {
-    if (!has_any[b]) return absl::InvalidArgumentError(absl::StrCat("example ", b, " has no labels"));
+    if (!has_any[b] && !attrs.blank_first)
+      return absl::InvalidArgumentError(absl::StrCat("example ", b, " has no labels"));
   }
   return labels;
 }
@@ -151,11 +142,11 @@ class CtcExample {
     std::vector<double> alpha(steps_ * n), beta(steps_ * n), share(classes_);
     paths.Forwards(log_y_, steps_, classes_, alpha.data());
     paths.Backwards(log_y_, steps_, classes_, beta.data());
-    double total = kNever;
+    double total = kNever<double>;
     for (int64_t u = std::max<int64_t>(n - 2, 0); u < n; ++u) total = LogAdd(total, alpha[(steps_ - 1) * n + u]);
-    const bool possible = total != kNever;  // otherwise no path has a share
+    const bool possible = total != kNever<double>;  // otherwise no path has a share
     for (int64_t t = 0; t < steps_; ++t) {
-      std::fill(share.begin(), share.end(), kNever);
+      std::fill(share.begin(), share.end(), kNever<double>);
       for (int64_t u = 0; possible && u < n; ++u) {
         double& of_class = share[paths.label(u)];
         of_class = LogAdd(of_class, alpha[t * n + u] + beta[t * n + u]);
@@ -179,7 +170,7 @@ absl::Status ComputeLoss(KernelContext& c, const CtcAttrs& attrs) {
   const absl::Span<const int32_t> lengths(c.in<int32_t>(3), c.input(3).num_elements);
   SF_RETURN_IF_ERROR(CheckLengths(lengths, time));
   if (classes == 0) return absl::InvalidArgumentError("there are no classes");
-  SF_ASSIGN_OR_RETURN(const std::vector<std::vector<int>> labels, ReadLabels(c, attrs.collapse, batch, classes));
+  SF_ASSIGN_OR_RETURN(const std::vector<std::vector<int>> labels, ReadLabels(c, attrs, batch, classes));
   std::fill_n(c.out<T>(1), c.output(1).num_elements, T(0));
   for (int64_t b = 0; b < batch; ++b) {
     const int64_t needed = static_cast<int64_t>(labels[b].size());
@@ -189,7 +180,7 @@ absl::Status ComputeLoss(KernelContext& c, const CtcAttrs& attrs) {
       return absl::InvalidArgumentError(
           absl::StrCat("example ", b, ": its labels need ", needed, " steps, but it has ", lengths[b]));
     }
-    const LabelPaths paths(labels[b], static_cast<int>(classes - 1), attrs.merge);
+    const LabelPaths paths(labels[b], attrs.blank_first ? 0 : static_cast<int>(classes - 1), attrs.merge);
     const CtcExample<T> example(c.in<T>(0) + b * classes, lengths[b], classes, batch * classes);
     c.out<T>(0)[b] = static_cast<T>(example.Loss(paths, batch * classes, c.out<T>(1) + b * classes));
   }
@@ -234,77 +225,17 @@ const OpRegistrar loss({.name = "CTCLoss",
                         .gradient = LossGradient,
                         .kernel = LossKernel,
                         .doc = "The loss of connectionist temporal classification, and its gradient."});
-
-// CTCGreedyDecoder: the best class of each step, without blanks and, if so wished, repetitions.
-absl::Status GreedyShape(ShapeContext& c) {
-  SF_ASSIGN_OR_RETURN(const Shape inputs, c.WithRank(0, 3));
-  SF_ASSIGN_OR_RETURN(const Shape lengths, c.WithRank(1, 1));
-  SF_ASSIGN_OR_RETURN(const int64_t batch, c.MergeDims(inputs.dim(1), lengths.dim(0), "batch sizes"));
-  c.set_output(0, {Shape::kUnknownDim, 2});
-  c.set_output(1, {Shape::kUnknownDim});
-  c.set_output(2, {2});
-  c.set_output(3, {batch, 1});
-  return absl::OkStatus();
-}
-template <typename T>
-absl::Status Decode(KernelContext& c, bool merge, int64_t blank_index) {
-  const int64_t time = c.input(0).dim(0), batch = c.input(0).dim(1), classes = c.input(0).dim(2);
-  const absl::Span<const int32_t> lengths(c.in<int32_t>(1), c.input(1).num_elements);
-  SF_RETURN_IF_ERROR(CheckLengths(lengths, time));
-  const int64_t blank = blank_index < 0 ? blank_index + classes : blank_index;
-  if (blank < 0 || blank >= classes) {
-    return absl::InvalidArgumentError(absl::StrCat("blank_index ", blank_index, " is none of ", classes, " classes"));
-  }
-  std::vector<std::pair<int64_t, int64_t>> places;
-  std::vector<int64_t> values;
-  int64_t longest = 0;
-  for (int64_t b = 0; b < batch; ++b) {
-    double sum = 0;
-    int64_t previous = -1, count = 0;
-    for (int64_t t = 0; t < lengths[b]; ++t) {
-      const T* row = c.in<T>(0) + (t * batch + b) * classes;
-      const int64_t best = std::max_element(row, row + classes) - row;
-      sum -= row[best];
-      if (best != blank && !(merge && best == previous)) {
-        places.push_back({b, count++});
-        values.push_back(best);
-      }
-      previous = best;
-    }
-    longest = std::max(longest, count);
-    c.out<T>(3)[b] = static_cast<T>(sum);
-  }
-  const int64_t n = static_cast<int64_t>(values.size());
-  SF_RETURN_IF_ERROR(c.AllocateOutput(0, {n, 2}));
-  SF_RETURN_IF_ERROR(c.AllocateOutput(1, {n}));
-  for (int64_t k = 0; k < n; ++k) {
-    c.out<int64_t>(0)[2 * k] = places[k].first;
-    c.out<int64_t>(0)[2 * k + 1] = places[k].second;
-  }
-  std::copy(values.begin(), values.end(), c.out<int64_t>(1));
-  c.out<int64_t>(2)[0] = batch;
-  c.out<int64_t>(2)[1] = longest;
-  return absl::OkStatus();
-}
-absl::StatusOr<Kernel> GreedyKernel(const KernelSetup& setup) {
-  const bool merge = setup.attr<bool>("merge_repeated");
-  const int64_t blank = setup.attr<int64_t>("blank_index");
-  Kernel kernel;
-  DispatchType<float, double>(setup.input_dtype(0), [&]<typename T>() {
-    kernel = [=](KernelContext& c) { return Decode<T>(c, merge, blank); };
-  });
-  if (!kernel) return NoKernelFor(setup, setup.input_dtype(0));
-  return kernel;
-}
-const OpRegistrar greedy(
-    {.name = "CTCGreedyDecoder",
-     .inputs = {"inputs: T", "sequence_length: int32"},
-     .outputs = {"decoded_indices: int64", "decoded_values: int64", "decoded_shape: int64", "log_probability: T"},
-     .attrs = {"merge_repeated: bool = false", "blank_index: int = -1", "T: {float, double} = float"},
-     .shape = GreedyShape,
-     .gradient = kNotDifferentiable,
-     .kernel = GreedyKernel,
-     .doc = "The best class of each step, without blanks."});
+// The second version has its blank first, and allows examples without labels.
+const OpRegistrar loss_v2({.name = "CTCLossV2",
+                           .inputs = {"inputs: float", "labels_indices: int64", "labels_values: int32",
+                                      "sequence_length: int32"},
+                           .outputs = {"loss: float", "gradient: float"},
+                           .attrs = {"preprocess_collapse_repeated: bool = false", "ctc_merge_repeated: bool = true",
+                                     "ignore_longer_outputs_than_inputs: bool = false"},
+                           .shape = LossShape,
+                           .gradient = LossGradient,
+                           .kernel = LossKernel,
+                           .doc = "CTCLoss with class 0 as the blank."});
 
 }  // namespace
 

@@ -88,6 +88,18 @@ TEST(ArrayBuildersTest, PaddingsComeInPairs) {
   EXPECT_FALSE(g.status().ok());
 }
 
+TEST(ArrayBuildersTest, BandsOfDiagonalsKeepTheirShapes) {
+  Graph g;
+  Output x = Placeholder(g, {.dtype = DT_FLOAT, .shape = {-1, 3, 4}, .name = "x"});
+  Output k = Const(g, Tensor::Vector<int32_t>({-1, 1}));
+  Output band = MatrixDiagPartV3(x, k, 0.0, {.align = "LEFT_RIGHT"});
+  EXPECT_EQ(band.shape(), Shape({-1, 3, 3}));
+  EXPECT_EQ(MatrixDiagV3(band, k, 3, 4, 0.0, {.align = "LEFT_RIGHT", .name = "again"}).shape(), Shape({-1, 3, 4}));
+  EXPECT_EQ(MatrixSetDiagV3(x, band, k).shape(), Shape({-1, 3, 4}));
+  EXPECT_EQ(Bucketize(x, {.boundaries = {0, 1}}).dtype(), DT_INT32);
+  EXPECT_TRUE(g.status().ok()) << g.status();
+}
+
 TEST(ArrayBuildersTest, BothPlaceholdersHaveTheShapeTheyDeclare) {
   for (const char* type : {"Placeholder", "PlaceholderV2"}) {
     Graph g;

@@ -7,6 +7,7 @@
 #include "ops/array.h"
 #include "ops/conv.h"
 #include "ops/matmul.h"
+#include "ops/nn.h"
 #include "ops/pool.h"
 
 namespace staticflow {
@@ -47,6 +48,18 @@ TEST(ConvBuilders, NameTypeAndShape) {
       {AvgPool3D(video), "AvgPool3D", "AvgPool3D", "[2,2,4,3,4]"},
       {maxima, "MaxPoolWithArgmax", "MaxPoolWithArgmax", "[?,4,3,4]"},
       {argmax, "MaxPoolWithArgmax", "MaxPoolWithArgmax", "[?,4,3,4]"},
+      {FusedPadConv2D(x, {0, 0, 1, 1, 2, 0, 0, 0}, f, {.padding = "VALID"}), "FusedPadConv2D", "FusedPadConv2D",
+       "[?,8,6,5]"},
+      {FusedResizeAndPadConv2D(x, {5, 7}, {0, 0, 0, 0, 0, 0, 0, 0}, f), "FusedResizeAndPadConv2D",
+       "FusedResizeAndPadConv2D", "[?,5,7,5]"},
+      {FractionalMaxPool(x, {.pooling_ratio = {1, 1.5, 2, 1}}).output, "FractionalMaxPool", "FractionalMaxPool",
+       "[?,5,3,4]"},
+      {FractionalAvgPool(x, {.seed = 7}).row_pooling_sequence, "FractionalAvgPool", "FractionalAvgPool", "[6]"},
+      {Dilation2D(x, Placeholder(g, {.shape = {2, 2, 4}}), {.padding = "VALID"}), "Dilation2D", "Dilation2D",
+       "[?,7,5,4]"},
+      {DataFormatVecPermute(Const(g, Tensor::Vector<int32_t>({1, 2, 2, 1}))), "DataFormatVecPermute",
+       "DataFormatVecPermute", "[4]"},
+      {DataFormatDimMap(Const(g, -1), {.name = "axis"}), "axis", "DataFormatDimMap", "[]"},
   };
   EXPECT_EQ(argmax.dtype(), DT_INT32);
   for (const Built& built : all) {
