@@ -1,4 +1,4 @@
-// RGBToHSV, HSVToRGB, AdjustHue, AdjustSaturation, AdjustContrastv2. Contracts: ops/image.h.
+// RGBToHSV, HSVToRGB, AdjustHue, AdjustSaturation, AdjustContrastv2 and AdjustContrast. Contracts: ops/image.h.
 #include <array>
 #include <cmath>
 
@@ -192,28 +192,28 @@ absl::Status ContrastShape(ShapeContext& c) {
   return absl::OkStatus();
 }
 
+template <typename T, typename Z>
+absl::Status ScaleContrast(KernelContext& c) {
+  const TensorView& x = c.input(0);
+  const int64_t channels = x.dim(-1), pixels = x.shape->num_elements(x.rank() - 3, x.rank() - 1);
+  if (x.num_elements == 0) return absl::OkStatus();
+  SF_ASSIGN_OR_RETURN(double* mean, c.Scratch<double>(channels));
+  const double factor = c.scalar<float>(1);
+  for (int64_t image = 0; image < x.num_elements; image += pixels * channels) {
+    const T* from = c.in<T>(0) + image;
+    std::fill_n(mean, channels, 0.0);
+    for (int64_t i = 0; i < pixels * channels; ++i) mean[i % channels] += Widen(from[i]);
+    for (int64_t k = 0; k < channels; ++k) mean[k] /= static_cast<double>(pixels);
+    for (int64_t i = 0; i < pixels * channels; ++i) {
+      const double m = mean[i % channels];
+      c.out<Z>(0)[image + i] = Z(static_cast<float>((Widen(from[i]) - m) * factor + m));
+    }
+  }
+  return absl::OkStatus();
+}
 absl::StatusOr<Kernel> ContrastKernel(const KernelSetup& setup) {
   Kernel kernel;
-  DispatchType<float, Half>(setup.output_dtype(0), [&]<typename T>() {
-    kernel = [](KernelContext& c) -> absl::Status {
-      const TensorView& x = c.input(0);
-      const int64_t channels = x.dim(-1), pixels = x.shape->num_elements(x.rank() - 3, x.rank() - 1);
-      if (x.num_elements == 0) return absl::OkStatus();
-      SF_ASSIGN_OR_RETURN(double* mean, c.Scratch<double>(channels));
-      const double factor = c.scalar<float>(1);
-      for (int64_t image = 0; image < x.num_elements; image += pixels * channels) {
-        const T* from = c.in<T>(0) + image;
-        std::fill_n(mean, channels, 0.0);
-        for (int64_t i = 0; i < pixels * channels; ++i) mean[i % channels] += Widen(from[i]);
-        for (int64_t k = 0; k < channels; ++k) mean[k] /= static_cast<double>(pixels);
-        for (int64_t i = 0; i < pixels * channels; ++i) {
-          const double m = mean[i % channels];
-          c.out<T>(0)[image + i] = T(static_cast<float>((Widen(from[i]) - m) * factor + m));
-        }
-      }
-      return absl::OkStatus();
-    };
-  });
+  DispatchType<float, Half>(setup.output_dtype(0), [&]<typename T>() { kernel = ScaleContrast<T, T>; });
   if (!kernel) return NoKernelFor(setup, setup.output_dtype(0));
   return kernel;
 }
@@ -233,6 +233,34 @@ const OpRegistrar contrast({.name = "AdjustContrastv2",
                             .gradient = ContrastGradient,
                             .kernel = ContrastKernel,
                             .doc = "Images with the distance of their pixels to the mean scaled."});
+
+// AdjustContrast, the first version: of any numbers, cut to [min_value, max_value].
+absl::Status FirstContrastShape(ShapeContext& c) {
+  for (int i = 2; i < 4; ++i) SF_RETURN_IF_ERROR(c.WithRank(i, 0).status());
+  return ContrastShape(c);
+}
+absl::StatusOr<Kernel> FirstContrastKernel(const KernelSetup& setup) {
+  Kernel kernel;
+  DispatchType<float, double, uint8_t, int8_t, int16_t, int32_t>(setup.input_dtype(0), [&]<typename T>() {
+    kernel = [](KernelContext& c) -> absl::Status {
+      const float low = c.scalar<float>(2), high = c.scalar<float>(3);
+      SF_RETURN_IF_ERROR((ScaleContrast<T, float>(c)));
+      for (float& y : c.output(0).flat<float>()) y = std::max(std::min(y, high), low);
+      return absl::OkStatus();
+    };
+  });
+  if (!kernel) return NoKernelFor(setup, setup.input_dtype(0));
+  return kernel;
+}
+const OpRegistrar first_contrast(
+    {.name = "AdjustContrast",
+     .inputs = {"images: T", "contrast_factor: float", "min_value: float", "max_value: float"},
+     .outputs = {"output: float"},
+     .attrs = {"T: {uint8, int8, int16, int32, int64, float, double}"},
+     .shape = FirstContrastShape,
+     .gradient = kGradientIsError,
+     .kernel = FirstContrastKernel,
+     .doc = "Images with the distance of their pixels to the mean scaled, within bounds."});
 
 Output Build(const char* type, std::initializer_list<Operand> operands, const OpOptions& options) {
   return NodeBuilder(type, operands).Name(options.name).Build();

@@ -1,4 +1,4 @@
-// The builders of matrix products, convolutions and pools: names, types and shapes of the nodes they add.
+// The builders of matrix products, convolutions, pools and pictures: names, types and shapes of the nodes they add.
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -6,6 +6,7 @@
 #include "graph/graph.h"
 #include "ops/array.h"
 #include "ops/conv.h"
+#include "ops/image.h"
 #include "ops/matmul.h"
 #include "ops/nn.h"
 #include "ops/pool.h"
@@ -67,6 +68,32 @@ TEST(ConvBuilders, NameTypeAndShape) {
     EXPECT_EQ(built.output.node()->name(), built.name);
     EXPECT_EQ(built.output.node()->type(), built.type);
     EXPECT_EQ(built.output.shape().ToString(), built.shape) << built.name;
+  }
+}
+
+TEST(ImageBuilders, TypesAndShapes) {
+  Graph g;
+  const Output x = Placeholder(g, {.dtype = DT_FLOAT, .shape = {-1, 8, 6, 3}, .name = "x"});
+  const Output two = Const(g, Tensor::Vector<float>({0.5, 0.5}));
+  const Output boxes = Placeholder(g, {.dtype = DT_FLOAT, .shape = {1, 5, 4}, .name = "boxes"});
+  const Output seed = Const(g, Tensor::Vector<int32_t>({1, 2})), size = Const(g, Tensor::Vector<int32_t>({8, 6, 3}));
+  const CombinedBoxes combined = CombinedNonMaxSuppression(Placeholder(g, {.dtype = DT_FLOAT, .shape = {-1, 9, 1, 4}}),
+                                                           Placeholder(g, {.dtype = DT_FLOAT, .shape = {-1, 9, 2}}), 3,
+                                                           10, {.pad_per_class = true});
+  const std::vector<std::pair<Output, std::string>> built = {
+      {ScaleAndTranslate(x, {4, 3}, two, two, {.kernel_type = "triangle"}), "ScaleAndTranslate [?,4,3,3]"},
+      {ImageProjectiveTransform(x, Placeholder(g, {.shape = {-1, 8}}), {4, 3}, 0.0f),
+       "ImageProjectiveTransformV3 [?,4,3,3]"},
+      {DrawBoundingBoxes(x, boxes, Placeholder(g, {.shape = {2, 3}})), "DrawBoundingBoxesV2 [1,8,6,3]"},
+      {SampleDistortedBoundingBox(size, boxes, 0.1f).bboxes, "SampleDistortedBoundingBoxV2 [1,1,4]"},
+      {StatelessSampleDistortedBoundingBox(size, boxes, 0.1f, seed).begin, "StatelessSampleDistortedBoundingBox [3]"},
+      {ExtractGlimpse(x, {2, 2}, Placeholder(g, {.shape = {-1, 2}}), {.noise = "zero"}), "ExtractGlimpseV2 [?,2,2,3]"},
+      {combined.boxes, "CombinedNonMaxSuppression [?,6,4]"},
+      {combined.valid, "CombinedNonMaxSuppression [?]"},
+  };
+  for (const auto& [output, want] : built) {
+    ASSERT_TRUE(output.valid()) << want << ": " << g.status();
+    EXPECT_EQ(output.node()->type() + " " + output.shape().ToString(), want);
   }
 }
 
