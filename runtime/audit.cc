@@ -12,10 +12,10 @@ std::vector<AuditFunction>& Audits() {
 
 AuditRegistrar::AuditRegistrar(AuditFunction audit) { Audits().push_back(audit); }
 
-std::vector<std::string> AuditStep(const Signature& signature, absl::Span<const Tensor> feeds) {
+std::vector<std::string> AuditStep(const AuditedStep& step) {
   std::vector<std::string> findings;
   for (AuditFunction audit : Audits()) {
-    for (std::string& finding : audit(signature, feeds)) findings.push_back(std::move(finding));
+    for (std::string& finding : audit(step)) findings.push_back(std::move(finding));
   }
   return findings;
 }

@@ -17,9 +17,17 @@
 
 namespace staticflow {
 
-// One sentence per finding, about the step that runs `signature` on `feeds` (in the signature's order). Takes time
-// linear in the graph; changes nothing.
-using AuditFunction = std::vector<std::string> (*)(const Signature& signature, absl::Span<const Tensor> feeds);
+struct Program;
+
+// A step that is being planned.
+struct AuditedStep {
+  const Program& program;          // what it runs, with its signature
+  absl::Span<const Tensor> feeds;  // in the signature's order
+  ResourceStore& resources;        // what the session keeps; an audit may keep there what it has seen
+};
+
+// One sentence per finding. Takes time linear in the graph; changes neither the graph nor any variable.
+using AuditFunction = std::vector<std::string> (*)(const AuditedStep& step);
 
 class AuditRegistrar {
  public:
@@ -27,7 +35,7 @@ class AuditRegistrar {
 };
 
 // The findings of all audits, in the order of their registration.
-std::vector<std::string> AuditStep(const Signature& signature, absl::Span<const Tensor> feeds);
+std::vector<std::string> AuditStep(const AuditedStep& step);
 
 }  // namespace staticflow
 

@@ -149,13 +149,7 @@ class Explainer {
     }
     return instruction.loop == nullptr && !instruction.outputs.empty() && WritesVariable(node);
   }
-  static bool WritesVariable(const Node& node) {
-    for (int i = 0; i < node.num_inputs(); ++i) {
-      const std::optional<Access> access = AccessOf(node, i);
-      if (access == Access::kUpdate || access == Access::kOverwrite) return true;
-    }
-    return false;
-  }
+  static bool WritesVariable(const Node& node) { return !VariablesWrittenBy(node).empty(); }
 
   void AddNotNeeded() {
     for (const auto& node : graph_.nodes()) {

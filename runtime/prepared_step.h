@@ -32,7 +32,7 @@ class SessionState {
   ResourceStore& resources() { return resources_; }
   Env* env() const { return env_; }
   // Asks the audits about a step that is being planned; FailedPrecondition as SessionOptions::audit says.
-  absl::Status AuditBeforeRunning(const Signature& signature, absl::Span<const Tensor> feeds);
+  absl::Status AuditBeforeRunning(const Program& program, absl::Span<const Tensor> feeds);
   int64_t NextStepId() { return steps_.fetch_add(1, std::memory_order_relaxed); }
 
   // Every call is announced, so that Close can wait for those under way. False after Close.

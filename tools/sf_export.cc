@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "graph/status.h"
-#include "ops/diagnostics/batch_norm_layers.h"
+#include "ops/analysis/batch_norm_layers.h"
 #include "ops/diagnostics/folded_export.h"
 #include "tools/sf.h"
 

@@ -7,7 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "graph/status.h"
 #include "graph/variable_key.h"
-#include "ops/diagnostics/batch_norm_layers.h"
+#include "ops/analysis/batch_norm_layers.h"
 #include "runtime/io/bundle.h"
 #include "tools/sf.h"
 

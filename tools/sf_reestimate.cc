@@ -7,7 +7,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "graph/status.h"
-#include "ops/diagnostics/batch_norm_layers.h"
+#include "ops/analysis/batch_norm_layers.h"
 #include "ops/diagnostics/reestimate.h"
 #include "runtime/io/env.h"
 #include "runtime/io/idx.h"

@@ -1,7 +1,6 @@
 #include "ops/diagnostics/batch_norm_audit.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 
 #include "absl/algorithm/container.h"
@@ -12,20 +11,25 @@
 #include "graph/control_flow.h"
 #include "graph/status.h"
 #include "graph/variable_key.h"
-#include "ops/diagnostics/graph_uses.h"
-#include "ops/diagnostics/run_nodes.h"
+#include "ops/analysis/checkpoint_coverage.h"
+#include "ops/analysis/graph_uses.h"
+#include "ops/analysis/run_nodes.h"
+#include "ops/diagnostics/skew.h"
 #include "runtime/audit.h"
+#include "runtime/program.h"
 
 namespace staticflow {
 namespace {
 
 constexpr double kSlowMomentum = 0.999;
+constexpr int64_t kFewElements = 11;  // up to which n / (n - 1) is 1.1 and more
 
-// The variables that the savers of the graph write into checkpoints; nullopt without a saver.
+// The variables that the savers of the graph write into checkpoints; nullopt without a saver that is meant to be
+// complete.
 std::optional<absl::flat_hash_set<const Node*>> SavedVariables(const Graph& g) {
   std::optional<absl::flat_hash_set<const Node*>> saved;
   for (const auto& node : g.nodes()) {
-    if (!IsType(*node, {"SaveV2", "Save", "SaveSlices"})) continue;
+    if (!IsType(*node, {"SaveV2", "Save", "SaveSlices"}) || node->has_attr(kPartialSaver)) continue;
     if (!saved.has_value()) saved.emplace();
     for (Output input : node->inputs()) {
       if (const Node* variable = VariableOfValue(input)) saved->insert(variable);
@@ -60,6 +64,7 @@ class Auditor {
         CheckPrediction(layer);
       }
       CheckElements(layer);
+      CheckVariance(layer);
       CheckAverages(layer);
       CheckSaved(layer);
     }
@@ -185,6 +190,11 @@ class Auditor {
       return Report(BatchNormIssue::kFrozenUpdate, layer, "this training run moves the averages of ", name,
                     ", which is not trainable");
     }
+    if (layer.updates.empty() && UsesBatch(layer) && IsFrozen(layer) && layer.layer.moving_mean != nullptr) {
+      return Report(BatchNormIssue::kFrozenBatch, layer, "this training run normalizes ", name,
+                    ", which is not trainable, with the statistics of its batch", Decision(layer),
+                    " and never moves its averages: inference will use others; freeze it with training = false");
+    }
     if (!layer.updates.empty() && layer.statistics != BatchNormStatistics::kMoving && !BelongsToTraining(layer)) {
       return Report(BatchNormIssue::kForeignUpdate, layer, "this training run moves the averages of ", name,
                     ", of which it trains nothing: take the update ops of its own loss, UpdateOpsFor(loss)");
@@ -242,12 +252,29 @@ class Auditor {
            " one element per channel: its variance is 0 and the output beta, whatever the input");
   }
 
+  void CheckVariance(const BatchNormLayerRun& layer) {
+    if (!audit_.trains || !UsesBatch(layer)) return;
+    const std::string& name = layer.layer.name;
+    if (layer.layer.batch_variance.valid() && ViewedValue(layer.layer.batch_variance).node()->type() == "Sub") {
+      Report(BatchNormIssue::kCancellingVariance, layer, name,
+             " computes its variance as E[x^2] - E[x]^2, which rounding makes negative where the mean is large: take "
+             "Moments");
+    }
+    const int64_t n = layer.elements_per_channel;
+    if (layer.layer.fused && !layer.updates.empty() && n > 1 && n <= kFewElements) {
+      Report(BatchNormIssue::kUnbiasedAverage, layer, name, " is fused: with ", n,
+             " elements per channel its moving variance is ",
+             absl::StrFormat("%.3g", static_cast<double>(n) / static_cast<double>(n - 1)),
+             " times the variance that it normalizes with");
+    }
+  }
+
   void CheckAverages(const BatchNormLayerRun& layer) {
     for (const BatchNormUpdate& update : layer.layer.updates) {
       if (!update.momentum.has_value() || !run_.MayRun(*update.write)) continue;
       const double momentum = *update.momentum;
-      const double n = options_.planned_updates > 0 ? static_cast<double>(options_.planned_updates) : 1000;
-      const double left = std::pow(momentum, n);
+      const int64_t n = options_.planned_updates > 0 ? options_.planned_updates : 1000;
+      const double left = InitialWeight(momentum, n);
       if (options_.planned_updates > 0 ? left <= 0.1 : momentum <= kSlowMomentum) continue;
       return Report(BatchNormIssue::kSlowAverages, layer, "the averages of ", layer.layer.name, " keep ", momentum,
                     " of themselves at each update: after ", n, " updates ", absl::StrFormat("%.0f %%", 100 * left),
@@ -316,7 +343,8 @@ std::string Names(const std::vector<const Node*>& nodes) {
 }
 
 // For sessions: the sentences alone. In a graph without layers looking for them is all there is to do.
-std::vector<std::string> AuditBatchNormOfStep(const Signature& signature, absl::Span<const Tensor> values) {
+std::vector<std::string> AuditBatchNormOfStep(const AuditedStep& step) {
+  const Signature& signature = step.program.signature;
   const Node* any = !signature.fetches.empty()   ? signature.fetches[0].node()
                     : !signature.targets.empty() ? signature.targets[0].node()
                                                  : nullptr;
@@ -324,7 +352,7 @@ std::vector<std::string> AuditBatchNormOfStep(const Signature& signature, absl::
   if (any == nullptr || FindBatchNormLayers(any->graph()).empty()) return sentences;
   Session::Feeds feeds;
   for (size_t i = 0; i < signature.feeds.size(); ++i) {
-    feeds.emplace_back(signature.feeds[i], i < values.size() ? values[i] : Tensor());
+    feeds.emplace_back(signature.feeds[i], i < step.feeds.size() ? step.feeds[i] : Tensor());
   }
   const absl::StatusOr<BatchNormAudit> audit =
       AuditBatchNorm(any->graph(), feeds, signature.fetches, signature.targets);

@@ -6,7 +6,7 @@
 //   //  warning: this training run fetches no update op of batch_normalization_1: its moving averages will never change
 //
 // Sessions ask it before a signature first runs (SessionOptions::audit): linking ops/diagnostics is enough. Layers are
-// found by their arithmetic (ops/diagnostics/batch_norm_layers.h), in imported graphs as well.
+// found by their arithmetic (ops/analysis/batch_norm_layers.h), in imported graphs as well.
 // Functions only read the graph and may be called from any thread while nobody adds nodes. Time: linear in the graph.
 #ifndef STATICFLOW_OPS_DIAGNOSTICS_BATCH_NORM_AUDIT_H_
 #define STATICFLOW_OPS_DIAGNOSTICS_BATCH_NORM_AUDIT_H_
@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "ops/diagnostics/batch_norm_layers.h"
+#include "ops/analysis/batch_norm_layers.h"
 #include "runtime/session.h"
 
 namespace staticflow {
@@ -26,6 +26,7 @@ enum class BatchNormIssue {
   kMixedUpdates,        // the same, while another layer updates itself wherever its output is used
   kForeignUpdate,       // moves the averages of a layer of which it trains nothing
   kFrozenUpdate,        // moves the averages of a layer that is not trainable
+  kFrozenBatch,         // trains with the batch's statistics through a layer that is not trainable
   kDoubleUpdate,        // two updates of one moving average
   kPredictsFromBatch,   // trains nothing, and normalizes with the batch's statistics
   kPredictionUpdates,   // trains nothing, and moves averages because something needs the layer's output
@@ -33,6 +34,8 @@ enum class BatchNormIssue {
   kTrainsWithAverages,  // trains the layer, and normalizes with moving averages that nothing moves
   kSlowAverages,        // averages that follow too slowly
   kNotSaved,            // the graph's savers leave out moving averages
+  kCancellingVariance,  // trains with a variance computed as E[x^2] - E[x]^2
+  kUnbiasedAverage,     // averages a variance that is larger, by n / (n - 1) >= 1.1, than the one that normalizes
 };
 
 struct BatchNormFinding {

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "graph/gradient_path.h"
 #include "graph/gradients.h"
 #include "graph/node_builder.h"
 #include "graph/status.h"
@@ -179,24 +180,17 @@ absl::Status Comparison::Run(GradientCheck* check) {
   return absl::OkStatus();
 }
 
-// The nodes between the xs and y, y first, that have something to differentiate.
-std::vector<const Node*> Between(const Graph& graph, Output y, absl::Span<const Output> xs) {
-  std::vector<bool> from_x(graph.num_nodes(), false), to_y(graph.num_nodes(), false);
-  for (Output x : xs) from_x[x.node()->id()] = true;
-  std::vector<const Node*> result;
-  for (const auto& node : graph.nodes()) {
-    for (Output input : node->inputs()) {
-      if (from_x[input.node()->id()]) from_x[node->id()] = true;
-    }
+// The nodes between the xs and y, y first, that the gradient walk visits one by one: those of loops it does not.
+absl::StatusOr<std::vector<const Node*>> Between(Graph& graph, Output y, absl::Span<const Output> xs) {
+  SF_ASSIGN_OR_RETURN(const LoopFrames frames, LoopFrames::Find(graph));
+  const Output ys[] = {y};
+  const absl::flat_hash_set<Output> stopped;
+  const GradientPath path(graph, frames, 0, ys, xs, stopped);
+  std::vector<const Node*> nodes;
+  for (const GradientUnit& unit : path.units()) {
+    if (unit.node != nullptr) nodes.push_back(unit.node);
   }
-  to_y[y.node()->id()] = true;
-  for (int id = graph.num_nodes() - 1; id >= 0; --id) {
-    const Node* node = graph.nodes()[id].get();
-    if (!to_y[id] || !from_x[id]) continue;
-    result.push_back(node);
-    for (Output input : node->inputs()) to_y[input.node()->id()] = true;
-  }
-  return result;
+  return nodes;
 }
 
 // Whether a node can be checked alone: it computes, from tensors.
@@ -237,9 +231,10 @@ absl::Status CheckAlone(const Node& node, absl::Span<const Tensor> inputs, const
       .Run(check);
 }
 
-absl::Status FindWrongOp(Comparison& comparison, const Graph& graph, Output y, absl::Span<const Output> xs,
-                         int num_nodes, const Steps& steps, GradientCheck* check) {
-  for (const Node* node : Between(graph, y, xs)) {
+absl::Status FindWrongOp(Comparison& comparison, Graph& graph, Output y, absl::Span<const Output> xs, int num_nodes,
+                         const Steps& steps, GradientCheck* check) {
+  SF_ASSIGN_OR_RETURN(const std::vector<const Node*> between, Between(graph, y, xs));
+  for (const Node* node : between) {
     if (node->id() >= num_nodes || !StandsAlone(*node)) continue;
     const absl::StatusOr<std::vector<Tensor>> inputs =
         comparison.ValuesOf({node->inputs().begin(), node->inputs().end()});

@@ -9,8 +9,8 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "ops/analysis/graph_uses.h"
 #include "ops/diagnostics/frozen_graph.h"
-#include "ops/diagnostics/graph_uses.h"
 #include "ops/diagnostics/pooled_moments.h"
 
 namespace staticflow {

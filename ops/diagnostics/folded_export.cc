@@ -11,7 +11,7 @@
 #include "graph/batch_dependence.h"
 #include "graph/graph_def.h"
 #include "graph/status.h"
-#include "ops/diagnostics/batch_norm_layers.h"
+#include "ops/analysis/batch_norm_layers.h"
 #include "ops/diagnostics/frozen_graph.h"
 #include "ops/diagnostics/layer_modes.h"
 #include "ops/diagnostics/pooled_moments.h"

@@ -6,7 +6,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "graph/status.h"
-#include "ops/diagnostics/graph_uses.h"
+#include "ops/analysis/graph_uses.h"
 #include "runtime/program.h"
 
 namespace staticflow {

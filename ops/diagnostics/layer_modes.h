@@ -10,7 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "ops/diagnostics/batch_norm_layers.h"
+#include "ops/analysis/batch_norm_layers.h"
 #include "runtime/resource_store.h"
 #include "runtime/session.h"
 

@@ -11,7 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "graph/status.h"
 #include "graph/variable_key.h"
-#include "ops/diagnostics/batch_norm_layers.h"
+#include "ops/analysis/batch_norm_layers.h"
 #include "ops/diagnostics/checkpoint_copy.h"
 #include "ops/diagnostics/layer_modes.h"
 #include "ops/diagnostics/pooled_moments.h"

@@ -149,7 +149,10 @@ absl::StatusOr<std::string> FormatPath(absl::string_view path, int64_t epoch, co
 SaveBest::SaveBest(Graph& g, SaveBestOptions options)
     : options_(std::move(options)),
       best_(options_.monitor, options_.mode),
-      saver_(g, {.max_to_keep = options_.max_to_keep, .var_list = options_.var_list, .name = "save_best"}) {}
+      saver_(g, {.max_to_keep = options_.max_to_keep,
+                 .var_list = options_.var_list,
+                 .partial = options_.partial,
+                 .name = "save_best"}) {}
 
 absl::Status SaveBest::OnEpochEnd(FitState& fit) {
   SF_ASSIGN_OR_RETURN(const double value, best_.Find(fit.logs));

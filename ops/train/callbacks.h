@@ -80,6 +80,7 @@ struct SaveBestOptions {
   int max_to_keep = 0;                // checkpoints; 0: all
   std::FILE* out = nullptr;           // null: says nothing
   std::vector<Output> var_list = {};  // as SaverOptions
+  bool partial = false;               // the same
 };
 // Saves a checkpoint, with the graph beside it, after each epoch that is better than all before:
 //   Epoch 00001: val_loss improved from inf to 0.21771, saving model to saved/model_1-0.218

@@ -6,7 +6,7 @@
 //     ControlDependencies after(g, {train_step});
 //     follow = average.Apply();                          // run this instead of train_step
 //   }
-//   Saver saver(g, {.var_list = ...});                   // average.Average(w)->ref() holds what to evaluate with
+//   Saver saver(g, {.var_list = ..., .partial = true});  // average.Average(w)->ref() holds what to evaluate with
 //
 // The shadow of w is the variable w/ExponentialMovingAverage, no part of the trainable variables; it begins with w's
 // value. Not thread-safe: it adds to the graph, which must outlive it; errors stick to the graph.

@@ -6,12 +6,16 @@
 #include "absl/strings/str_join.h"
 #include "graph/gradients.h"
 #include "graph/source_line.h"
+#include "ops/analysis/gradient_coverage.h"
+#include "ops/analysis/update_ops.h"
 #include "ops/array.h"
 #include "ops/array_index.h"
 #include "ops/control_flow.h"
 #include "ops/initializers.h"
 #include "ops/math.h"
 #include "ops/state.h"
+#include "runtime/audit.h"
+#include "runtime/program.h"
 
 namespace staticflow::train {
 namespace {
@@ -43,13 +47,58 @@ Operation Constrain(const Variable& variable, Operation update) {
   return Assign(variable.ref(), variable.constraint(value));
 }
 
+constexpr absl::string_view kWithoutGradient = "_without_gradient";
+
+// Tells what Minimize found about the steps that a session is to run.
+std::vector<std::string> AuditGradients(const AuditedStep& step) {
+  std::vector<std::string> sentences;
+  for (const ProgramItem& item : step.program.items) {
+    if (item.kind != ProgramItem::kNode) continue;
+    const auto attr = item.node->attrs().find(kWithoutGradient);
+    if (attr == item.node->attrs().end()) continue;
+    const auto* reasons = attr->second.find<std::vector<std::string>>();
+    if (reasons == nullptr) continue;  // a file can say anything
+    sentences.push_back(absl::StrCat(
+        "the training step ", item.node->DebugName(), " has no gradient for ", reasons->size(),
+        reasons->size() == 1 ? " variable, which stays as it is: " : " variables, which stay as they are: ",
+        absl::StrJoin(*reasons, "; ")));
+  }
+  return sentences;
+}
+const AuditRegistrar gradient_audit(AuditGradients);
+
 }  // namespace
 
 const Variable* Optimizer::Resolve(Output output) const {
   return output.valid() ? graph_.FindVariable(output.node()) : nullptr;
 }
 
+bool Optimizer::CheckCoverage(Output loss, absl::Span<const GradientAndVariable> gradients,
+                              const MinimizeOptions& options, std::vector<std::string>* reasons) {
+  if (options.without_gradient == WithoutGradient::kIgnore) return true;
+  std::vector<Output> without;
+  for (const GradientAndVariable& item : gradients) {
+    if (!item.gradient.valid()) without.push_back(item.variable->ref());
+  }
+  if (without.empty()) return true;
+  for (const VariableGradient& v : GradientCoverage(loss, without)) {
+    reasons->push_back(v.flows() ? absl::StrCat(v.variable->name(), ": no op passes a gradient on to it") : v.reason);
+  }
+  if (options.without_gradient != WithoutGradient::kError) return true;
+  const SourceLine line = LineOf(options.where);
+  graph_.RecordError(
+      absl::InvalidArgumentError(absl::StrCat(name_, " (", line.file, ":", line.line, "): ", reasons->size(),
+                                              " variable(s) get no gradient: ", absl::StrJoin(*reasons, "; "))));
+  return false;
+}
+
 Operation Optimizer::Minimize(Output loss, const MinimizeOptions& options) {
+  std::vector<Operation> updates;
+  if (options.update_ops == UpdateOps::kOfLoss) updates = UpdateOpsFor(loss, options.var_list);
+  if (options.update_ops == UpdateOps::kAll) {
+    for (const CollectionItem& item : graph_.collection(kUpdateOps)) updates.push_back(item);
+  }
+  const ControlDependencies after(graph_, updates);
   const std::vector<GradientAndVariable> gradients =
       ComputeGradients(loss, {.var_list = options.var_list, .grad_loss = options.grad_loss, .where = options.where});
   if (!graph_.status().ok()) return Operation();
@@ -66,7 +115,12 @@ Operation Optimizer::Minimize(Output loss, const MinimizeOptions& options) {
                            ", or only through ops that pass no gradient on"))));
     return Operation();
   }
-  return ApplyGradients(gradients, {.global_step = options.global_step, .name = options.name, .where = options.where});
+  std::vector<std::string> reasons;
+  if (!CheckCoverage(loss, gradients, options, &reasons)) return Operation();
+  const Operation step =
+      ApplyGradients(gradients, {.global_step = options.global_step, .name = options.name, .where = options.where});
+  if (!reasons.empty() && step.valid()) step.node()->SetExtraAttr(kWithoutGradient, std::move(reasons));
+  return step;
 }
 
 std::vector<GradientAndVariable> Optimizer::ComputeGradients(Output loss, const ComputeGradientsOptions& options) {

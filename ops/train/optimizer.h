@@ -6,8 +6,9 @@
 //   for (auto& [gradient, variable] : gradients) gradient = ClipByValue(gradient, -1, 1);
 //   Operation step = optimizer.ApplyGradients(gradients);
 //
-// Built inside ControlDependencies(g, g.collection(kUpdateOps)), the step runs the updates of batch normalization too.
-// A variable with a constraint gets constraint(value) after its update, within the same step.
+// Built with {.update_ops = UpdateOps::kOfLoss}, or inside ControlDependencies(g, g.collection(kUpdateOps)), the step
+// runs the updates of batch normalization too; the layers must be there already. A variable with a constraint gets
+// constraint(value) after its update, within the same step.
 //
 // An optimizer's own variables (slots, named w/Momentum, w/Adam, w/Adam_1, beta1_power, ...) are part of the
 // collection "variables", so initializers and savers made afterwards cover them. Variables may be references or
@@ -50,10 +51,27 @@ struct ApplyGradientsOptions {
   std::source_location where = std::source_location::current();
 };
 
+// Which members of the collection update_ops the step runs before the gradients are computed.
+enum class UpdateOps {
+  kNone,    // none, or what the ControlDependencies around Minimize hold
+  kOfLoss,  // those of the layers on the way to this loss that this step trains: UpdateOpsFor
+            // (ops/analysis/update_ops.h)
+  kAll,
+};
+
+// What to do about variables to train that get no gradient.
+enum class WithoutGradient {
+  kIgnore,
+  kWarn,   // the audit of the session that first runs the step names them, each with its reason (runtime/audit.h)
+  kError,  // InvalidArgument, the same
+};
+
 struct MinimizeOptions {
+  UpdateOps update_ops = UpdateOps::kNone;
   Output global_step = Output();
   std::vector<Output> var_list = {};
   Output grad_loss = Output();
+  WithoutGradient without_gradient = WithoutGradient::kWarn;
   std::string name = "";
   std::source_location where = std::source_location::current();
 };
@@ -65,7 +83,8 @@ class Optimizer {
   Optimizer& operator=(const Optimizer&) = delete;
 
   // ComputeGradients, then ApplyGradients.
-  // InvalidArgument, listing the variables, when the loss depends on none of them.
+  // InvalidArgument, listing the variables, when the loss depends on none of them; when it depends on some only, as
+  // `without_gradient` says. What a warning will say is kept in the step's attribute _without_gradient, also in files.
   Operation Minimize(Output loss, const MinimizeOptions& options = {});
   // d loss / d v for every variable, in their order.
   std::vector<GradientAndVariable> ComputeGradients(Output loss, const ComputeGradientsOptions& options = {});
@@ -106,6 +125,9 @@ class Optimizer {
   NodeBuilder UpdateRows(absl::string_view rule, const Variable& variable, std::initializer_list<Output> inputs) const;
 
  private:
+  // Does what `policy` says about the members of `gradients` that have none; false after an error.
+  bool CheckCoverage(Output loss, absl::Span<const GradientAndVariable> gradients, const MinimizeOptions& options,
+                     std::vector<std::string>* reasons);
   void MakeSlot(const Variable& variable, absl::string_view slot, absl::string_view variable_name,
                 Initializer initializer);
   const Variable* Resolve(Output output) const;

@@ -9,10 +9,12 @@
 #include "absl/time/clock.h"
 #include "graph/source_line.h"
 #include "graph/variable_key.h"
+#include "ops/analysis/checkpoint_coverage.h"
 #include "ops/array.h"
 #include "ops/control_flow.h"
 #include "ops/save_restore.h"
 #include "ops/state.h"
+#include "ops/train/checkpoint_completeness.h"
 #include "runtime/io/bundle.h"
 #include "runtime/io/checkpoint_state.h"
 
@@ -41,6 +43,7 @@ Tensor StringVector(const std::vector<std::string>& strings) {
 struct Target {
   std::string key;  // in the checkpoint
   const Node* variable = nullptr;
+  bool is_part = false;  // of a partitioned variable, under a key that it shares with the other parts
 };
 
 // What `restore` assigns from a checkpoint, as far as its nodes tell: Assign <- (Identity) <- RestoreV2 <- names.
@@ -64,9 +67,9 @@ std::vector<Target> Targets(Operation restore) {
     const Tensor& keys = names->attr<Tensor>("value");
     const Tensor& specs = slices->attr<Tensor>("value");
     if (value.index() >= std::min(keys.num_elements(), specs.num_elements())) continue;
-    // A part of a partitioned variable is checked when it is read.
-    if (!specs.flat<std::string>()[value.index()].empty()) continue;
-    targets.push_back({.key = keys.flat<std::string>()[value.index()], .variable = variable});
+    targets.push_back({.key = keys.flat<std::string>()[value.index()],
+                       .variable = variable,
+                       .is_part = !specs.flat<std::string>()[value.index()].empty()});
   }
   return targets;
 }
@@ -78,6 +81,7 @@ Saver::Saver(Graph* g, int max_to_keep, double keep_hours)
 
 Saver::Saver(Graph& g, const SaverOptions& options)
     : Saver(&g, options.max_to_keep, options.keep_checkpoint_every_n_hours) {
+  partial_ = options.partial;
   const SourceLine line = LineOf(options.where);
   const auto fail = [&](absl::string_view message) {
     g.RecordError(absl::InvalidArgumentError(
@@ -130,6 +134,7 @@ void Saver::Build(const std::vector<const Variable*>& variables) {
   const Output save_names = strings(names, "SaveV2/tensor_names");
   const Output save_slices = strings(slices, "SaveV2/shape_and_slices");
   const Operation save = SaveV2(filename_, save_names, save_slices, values);
+  if (partial_ && save.valid()) save.node()->SetExtraAttr(kPartialSaver, true);
   save_ = WithDependencies({&save, 1}, filename_);
   const Output restore_names = strings(names, "RestoreV2/tensor_names");
   const Output restore_slices = strings(slices, "RestoreV2/shape_and_slices");
@@ -162,6 +167,8 @@ absl::StatusOr<Saver> Saver::FromMetaGraph(Graph& g, const MetaGraph& meta) {
 
 absl::StatusOr<std::string> Saver::Save(Session& session, const std::string& prefix, const SaveOptions& options) {
   SF_RETURN_IF_ERROR(graph_->status());
+  SF_RETURN_IF_ERROR(
+      CheckCompleteness(session, "does not save ", "what is restored from it goes on with other values"));
   Env* env = EnvOf(session);
   const std::string path = options.global_step.has_value() ? absl::StrCat(prefix, "-", *options.global_step) : prefix;
   const std::string directory = DirName(path);
@@ -217,10 +224,32 @@ absl::Status Saver::Record(Session& session, Env* env, const std::string& prefix
   return absl::OkStatus();
 }
 
+std::set<std::string> Saver::Covered() const {
+  std::set<std::string> covered;
+  for (const Target& target : Targets(restore_)) covered.insert(VariableKey(*target.variable));
+  return covered;
+}
+
+absl::Status Saver::CheckCompleteness(Session& session, absl::string_view what, absl::string_view consequence) const {
+  const Audit audit = session.options().audit;
+  if (partial_ || audit == Audit::kOff) return absl::OkStatus();
+  SF_ASSIGN_OR_RETURN(CheckpointCompleteness* const completeness, CheckpointCompleteness::Of(session.resources()));
+  const std::vector<std::string> left_out = completeness->LeftOut(Covered());
+  if (left_out.empty()) return absl::OkStatus();
+  const std::string sentence = absl::StrCat("the saver of ", restore_.name(), " ", what, NameSome(left_out),
+                                            ", which steps of this session read: ", consequence);
+  if (audit == Audit::kError) return absl::FailedPreconditionError(sentence);
+  if (completeness->IsNew(sentence)) Warn(session, sentence);
+  return absl::OkStatus();
+}
+
 absl::Status Saver::CheckAgainst(Env* env, const std::string& prefix) const {
   SF_ASSIGN_OR_RETURN(const BundleReader reader, BundleReader::Open(env, prefix));
-  std::vector<std::string> missing, different;
+  std::vector<std::string> missing, different, unused;
+  std::set<std::string> taken;
   for (const Target& target : Targets(restore_)) {
+    taken.insert(target.key);
+    if (target.is_part) continue;  // checked when it is read
     const auto entry = reader.tensors().find(target.key);
     if (entry == reader.tensors().end()) {
       missing.push_back(target.key);
@@ -238,16 +267,25 @@ absl::Status Saver::CheckAgainst(Env* env, const std::string& prefix) const {
   std::sort(missing.begin(), missing.end());
   std::sort(different.begin(), different.end());
   if (missing.empty() && different.empty()) return absl::OkStatus();
+  for (const auto& [key, entry] : reader.tensors()) {
+    if (!taken.contains(key)) unused.push_back(key);
+  }
   std::string message = absl::StrCat("checkpoint ", prefix);
   if (!missing.empty()) absl::StrAppend(&message, " lacks ", absl::StrJoin(missing, ", "));
   if (!different.empty()) absl::StrAppend(&message, missing.empty() ? ": " : "; ", absl::StrJoin(different, "; "));
+  if (!unused.empty()) absl::StrAppend(&message, "; no variable takes its ", NameSome(unused));
   return missing.empty() ? absl::InvalidArgumentError(message) : absl::NotFoundError(message);
 }
 
 absl::Status Saver::Restore(Session& session, const std::string& prefix) {
   SF_RETURN_IF_ERROR(graph_->status());
   SF_RETURN_IF_ERROR(CheckAgainst(EnvOf(session), prefix));
-  return session.Run({{filename_, Tensor(prefix)}}, std::vector<Output>(), {restore_}).status();
+  SF_RETURN_IF_ERROR(CheckCompleteness(session, "does not restore ", "they stay as they are"));
+  SF_RETURN_IF_ERROR(session.Run({{filename_, Tensor(prefix)}}, std::vector<Output>(), {restore_}).status());
+  if (partial_) return absl::OkStatus();
+  SF_ASSIGN_OR_RETURN(CheckpointCompleteness* const completeness, CheckpointCompleteness::Of(session.resources()));
+  completeness->Restored(prefix, Covered());
+  return absl::OkStatus();
 }
 
 absl::Status Saver::RecoverLastCheckpoints(Session& session, const std::string& directory) {

@@ -13,12 +13,18 @@
 // Save is power-safe: at every moment the directory holds a whole checkpoint, and the `checkpoint` file names one. Old
 // ones are removed only after the new one is durable. A failed save changes nothing that was there.
 //
+// Complete or not: what steps of the session have read must be in the checkpoint. A saver of a part of the variables
+// (the trainable ones, without the moving averages) is told on Save by their names, once in a session; so is a step
+// that reads what Restore left as it was. SessionOptions::audit decides whether that is a warning or an error,
+// SaverOptions::partial that it is meant so.
+//
 // One thread at a time may use a Saver; the session may run other steps meanwhile.
 // Source: tf.train.Saver (TensorFlow 1.15).
 #ifndef STATICFLOW_OPS_TRAIN_SAVER_H_
 #define STATICFLOW_OPS_TRAIN_SAVER_H_
 
 #include <optional>
+#include <set>
 #include <source_location>
 #include <string>
 #include <vector>
@@ -37,6 +43,7 @@ struct SaverOptions {
   std::vector<Output> var_list = {};
   // Besides, one checkpoint is kept for good after each so many hours.
   double keep_checkpoint_every_n_hours = 10000;
+  bool partial = false;  // var_list leaves out on purpose what steps read: nothing is said of it
   std::string name = "save";
   std::source_location where = std::source_location::current();
 };
@@ -55,11 +62,13 @@ class Saver {
   static absl::StatusOr<Saver> FromMetaGraph(Graph& g, const MetaGraph& meta);
 
   // Writes the variables' values; returns the path prefix, which Restore takes.
-  // FailedPrecondition: a variable without value. ResourceExhausted: the disk is full. Other errors name the file.
+  // FailedPrecondition: a variable without value, or, with Audit::kError, one that is left out. ResourceExhausted: the
+  // disk is full. Other errors name the file.
   absl::StatusOr<std::string> Save(Session& session, const std::string& prefix, const SaveOptions& options = {});
 
   // Gives all variables of the saver the values of the checkpoint. Nothing is changed after an error: NotFound lists
-  // every variable that the checkpoint lacks, InvalidArgument every one of another shape or dtype, DataLoss damage.
+  // every variable that the checkpoint lacks, InvalidArgument every one of another shape or dtype, both together with
+  // the entries that no variable takes; DataLoss: damage.
   absl::Status Restore(Session& session, const std::string& prefix);
 
   // Takes over checkpoints that an earlier process wrote, as the `checkpoint` file of `directory` lists them: they
@@ -78,6 +87,10 @@ class Saver {
   Saver(Graph* g, int max_to_keep, double keep_hours);
 
   void Build(const std::vector<const Variable*>& variables);
+  // The keys of the variables that the saver restores, and so saves.
+  std::set<std::string> Covered() const;
+  // Says what steps of the session read and the saver does not cover; `consequence` ends the sentence.
+  absl::Status CheckCompleteness(Session& session, absl::string_view what, absl::string_view consequence) const;
   // Whether the checkpoint has every tensor that restore_ assigns, with the variable's dtype and shape.
   absl::Status CheckAgainst(Env* env, const std::string& prefix) const;
   // Makes `prefix` the current checkpoint of its directory and removes those that are too many.
@@ -85,6 +98,7 @@ class Saver {
 
   Graph* graph_;
   int max_to_keep_ = 5;
+  bool partial_ = false;
   double keep_seconds_ = 0;
   double next_preserved_ = 0;  // a checkpoint written after this moment is kept for good
   double last_preserved_ = 0;

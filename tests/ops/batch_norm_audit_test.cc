@@ -11,10 +11,12 @@
 #include "graph/meta_graph.h"
 #include "ops/array.h"
 #include "ops/control_flow.h"
+#include "ops/diagnostics/wiring_audit.h"
 #include "ops/initializers.h"
 #include "ops/layers/layers.h"
 #include "ops/math.h"
 #include "ops/nn.h"
+#include "ops/random.h"
 #include "ops/state.h"
 #include "ops/train/gradient_descent.h"
 #include "ops/train/saver.h"
@@ -167,6 +169,39 @@ Call Predict(Program& p, layers::Training training, const Tensor& examples, bool
   return {{{p.x, examples}, {p.is_training, is_training}}, {logits}, {}};
 }
 
+// Hard-wired to training, with its variance as the mean of squares less the square of the mean, or as it should be.
+Call TrainByHand(Program& p, bool cancels) {
+  Output h;
+  {
+    const VariableScope scope(p.g, "by_hand");
+    const auto variable = [&](const char* name, bool trainable, float value) {
+      return GetVariable(p.g, name,
+                         {.shape = {3}, .initializer = initializers::Constant(value), .trainable = trainable});
+    };
+    const Variable gamma = variable("gamma", true, 1), beta = variable("beta", true, 0);
+    const Variable mean = variable("mean", false, 0), variance = variable("variance", false, 1);
+    MomentsResult m = Moments(p.x, {0});
+    if (cancels) {
+      m.mean = Mean(p.x, {0});
+      m.variance = Mean(Square(p.x), {0}) - Square(m.mean);
+    }
+    for (const auto& [average, value] : {std::pair(mean, m.mean), std::pair(variance, m.variance)}) {
+      p.g.AddToCollection(kUpdateOps, Operation(Assign(average.ref(), average.snapshot * 0.9 + value * 0.1)));
+    }
+    h = BatchNormalization(p.x, m.mean, m.variance, beta.snapshot, gamma.snapshot, 1e-3);
+  }
+  const Output loss = p.LossOf(p.Logits(h));
+  return {Training(p), {loss}, {p.MinimizeAfterUpdates(loss)}};
+}
+
+// A picture of one pixel, so that the batch alone counts.
+Call TrainPicture(Program& p, bool fused) {
+  const Output picture = Reshape(p.x, std::vector<int64_t>{-1, 1, 1, 3});
+  const Output h = layers::BatchNormalization(p.g, picture, {.training = true, .fused = fused});
+  const Output loss = p.LossOf(p.Logits(Reshape(h, std::vector<int64_t>{-1, 3})));
+  return {Training(p), {loss}, {p.MinimizeAfterUpdates(loss)}};
+}
+
 const AuditRow kRows[] = {
     {"update ops never run",
      [](Program& p) { return TrainOneBlock(p, {.training = p.is_training}, false); },
@@ -178,6 +213,19 @@ const AuditRow kRows[] = {
      [](Program& p) { return TrainTwoBlocks(p, true); },
      {BatchNormIssue::kUpdatesMadeLater},
      "those of batch_normalization run: the update ops were collected before batch_normalization_1 was built"},
+    {"update ops collected before any layer exists",
+     [](Program& p) {
+       const std::vector<CollectionItem> none = p.g.collection(kUpdateOps);
+       const Output loss = p.LossOf(p.Logits(p.Block(p.x, {.training = true})));
+       const ControlDependencies after(p.g, none);
+       return Call{Training(p), {loss}, {p.Minimize(loss)}};
+     },
+     [](Program& p) {
+       const Output loss = p.LossOf(p.Logits(p.Block(p.x, {.training = true})));
+       return Call{Training(p), {loss}, {p.MinimizeAfterUpdates(loss)}};
+     },
+     {BatchNormIssue::kNoUpdate},
+     "collected after the last layer"},
     {"dependencies round the optimizer, not round Minimize",
      OptimizerInsideTheScope,
      RightTraining,
@@ -270,9 +318,24 @@ const AuditRow kRows[] = {
        const ControlDependencies after(p.g, updates);
        return Call{Training(p), {loss}, {p.Minimize(loss)}};
      },
-     [](Program& p) { return TrainOneBlock(p, {.training = true, .trainable = false}, true); },
+     [](Program& p) { return TrainOneBlock(p, {.training = false, .trainable = false}, true); },
      {BatchNormIssue::kFrozenUpdate},
      "moves the averages of batch_normalization, which is not trainable"},
+    {"a frozen layer that still uses its batch",
+     [](Program& p) { return TrainOneBlock(p, {.training = true, .trainable = false}, true); },
+     [](Program& p) { return TrainOneBlock(p, {.training = false, .trainable = false}, true); },
+     {BatchNormIssue::kFrozenBatch},
+     "batch_normalization, which is not trainable, with the statistics of its batch and never moves its averages"},
+    {"a variance that cancels",
+     [](Program& p) { return TrainByHand(p, true); },
+     [](Program& p) { return TrainByHand(p, false); },
+     {BatchNormIssue::kCancellingVariance},
+     "by_hand computes its variance as E[x^2] - E[x]^2"},
+    {"fused, of few elements",
+     [](Program& p) { return TrainPicture(p, true); },
+     [](Program& p) { return TrainPicture(p, false); },
+     {BatchNormIssue::kUnbiasedAverage},
+     "is fused: with 4 elements per channel its moving variance is 1.33 times the variance that it normalizes with"},
     {"an inference run that writes averages",
      [](Program& p) {
        const Output logits = p.Logits(InPlaceBatchNorm(p, p.x));
@@ -367,6 +430,108 @@ TEST(BatchNormAudit, RefusesForeignFetches) {
   EXPECT_FALSE(AuditBatchNorm(p.g, {}, {Output()}).ok());
 }
 
+// ---- Wiring beside batch normalization ----
+
+struct WiringRow {
+  const char* name;
+  std::function<Call(Program&)> wrong;
+  std::function<Call(Program&)> right;
+  WiringIssue issue;
+  const char* says;
+};
+
+Call TrainOn(Program& p, Output loss) { return {Training(p), {loss}, {p.Minimize(loss)}}; }
+Output OneLogit(Program& p) { return layers::Dense(p.g, p.x, {.units = 1}); }
+Call PredictDropping(Program& p, layers::Training training) {
+  const Output h = layers::Dropout(p.g, layers::Dense(p.g, p.x, {.units = 3}), {.rate = 0.5, .training = training});
+  return {Inference(p), {p.Logits(h)}, {}};
+}
+// As TensorFlow 1 wrote it: floor(keep + random) * x / keep.
+Output OldDropout(Program& p, Output x, Output keep) {
+  const Output random = keep + RandomUniform(p.g, ShapeOf(x), {.seed = 3});
+  return (x / keep) * Floor(random);
+}
+
+const WiringRow kWiringRows[] = {
+    {"softmax before softmax cross-entropy",
+     [](Program& p) { return TrainOn(p, p.LossOf(Softmax(p.Logits(p.x), {.name = "probabilities"}))); },
+     [](Program& p) { return TrainOn(p, p.LossOf(p.Logits(p.x))); }, WiringIssue::kProbabilitiesAsLogits,
+     "but it gets probabilities: the output of Softmax 'probabilities' (batch_norm_audit_test.cc:"},
+    {"softmax by hand, behind a reshape",
+     [](Program& p) {
+       const Output e = Exp(p.Logits(p.x));
+       return TrainOn(p, p.LossOf(Reshape(e / Sum(e, {1}, {.keep_dims = true}), std::vector<int64_t>{-1, 2})));
+     },
+     [](Program& p) {
+       return TrainOn(p, p.LossOf(Reshape(p.Logits(p.x), std::vector<int64_t>{-1, 2})));
+     },
+     WiringIssue::kProbabilitiesAsLogits, "takes logits, but it gets probabilities: the output of RealDiv"},
+    {"softmax before the loss of class numbers",
+     [](Program& p) {
+       const Output classes = Cast(ArgMax(p.labels, 1), DT_INT32);
+       return TrainOn(p, Mean(SparseSoftmaxCrossEntropyWithLogits(Softmax(p.Logits(p.x)), classes)));
+     },
+     [](Program& p) {
+       const Output classes = Cast(ArgMax(p.labels, 1), DT_INT32);
+       return TrainOn(p, Mean(SparseSoftmaxCrossEntropyWithLogits(p.Logits(p.x), classes)));
+     },
+     WiringIssue::kProbabilitiesAsLogits, "SparseSoftmaxCrossEntropyWithLogits"},
+    {"sigmoid before sigmoid cross-entropy",
+     [](Program& p) {
+       const Output y = Sigmoid(p.Logits(p.x), {.name = "probability"});
+       return TrainOn(p, Mean(SigmoidCrossEntropyWithLogits(y, p.labels)));
+     },
+     [](Program& p) { return TrainOn(p, Mean(SigmoidCrossEntropyWithLogits(p.Logits(p.x), p.labels))); },
+     WiringIssue::kProbabilitiesAsLogits,
+     "is of a loss that takes logits, but it gets probabilities: the output of Sigmoid 'probability'"},
+    {"softmax of one class",
+     [](Program& p) { return TrainOn(p, Mean(Square(Softmax(OneLogit(p), {.name = "certain"})))); },
+     [](Program& p) { return TrainOn(p, Mean(Square(Sigmoid(OneLogit(p))))); }, WiringIssue::kSoftmaxOverOne,
+     "Softmax 'certain' (batch_norm_audit_test.cc:"},
+    {"dropout left on at inference", [](Program& p) { return PredictDropping(p, true); },
+     [](Program& p) { return PredictDropping(p, p.is_training); }, WiringIssue::kDropoutInPrediction,
+     "this run trains nothing, yet"},
+    {"dropout of another age left on at inference",
+     [](Program& p) {
+       return Call{Inference(p), {OldDropout(p, p.Logits(p.x), Const(p.g, Tensor(0.5f)))}, {}};
+     },
+     [](Program& p) {
+       const Output loss = p.LossOf(OldDropout(p, p.Logits(p.x), Const(p.g, Tensor(0.5f))));
+       return TrainOn(p, loss);
+     },
+     WiringIssue::kDropoutInPrediction, "drops elements at random"},
+};
+
+class WiringAuditTest : public testing::TestWithParam<WiringRow> {};
+void PrintTo(const WiringRow& row, std::ostream* out) { *out << row.name; }
+
+TEST_P(WiringAuditTest, NamesTheMistakeAndNotTheCorrectedTwin) {
+  for (const bool wrong : {true, false}) {
+    Program p;
+    const Call run = wrong ? GetParam().wrong(p) : GetParam().right(p);
+    ASSERT_TRUE(p.g.status().ok()) << p.g.status();
+    const std::vector<WiringFinding> findings = AuditWiring(p.g, run.feeds, run.fetches, run.targets);
+    std::vector<std::string> told;
+    Session session(p.g, {.threads = 1, .warn = [&](absl::string_view line) { told.push_back(std::string(line)); }});
+    ASSERT_TRUE(session.Initialize().ok());
+    for (int i = 0; i < 2; ++i) {
+      const absl::Status status = session.Run(run.feeds, run.fetches, run.targets).status();
+      ASSERT_TRUE(status.ok()) << status;
+    }
+    if (!wrong) {
+      EXPECT_THAT(findings, IsEmpty()) << findings[0].message;
+      EXPECT_THAT(told, IsEmpty());
+      continue;
+    }
+    ASSERT_EQ(findings.size(), 1u);
+    EXPECT_EQ(findings[0].issue, GetParam().issue);
+    EXPECT_THAT(findings[0].message, HasSubstr(GetParam().says));
+    EXPECT_THAT(told, ElementsAre(findings[0].message));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, WiringAuditTest, testing::ValuesIn(kWiringRows));
+
 struct ModelRow {
   const char* file;
   const char* predicate;
@@ -401,6 +566,8 @@ TEST(BatchNormAudit, FindsNothingInModelsThatTensorFlowWrote) {
       const absl::StatusOr<BatchNormAudit> audit = AuditBatchNorm(g, feeds, fetches, targets);
       ASSERT_TRUE(audit.ok()) << audit.status();
       EXPECT_EQ(Messages(*audit), "") << audit->ToString();
+      const std::vector<WiringFinding> wiring = AuditWiring(g, feeds, fetches, targets);
+      EXPECT_THAT(wiring, IsEmpty()) << wiring[0].message;
       if (!targets.empty() || !training) {
         EXPECT_EQ(audit->layers.size(), row.layers) << audit->ToString();
       }

@@ -112,6 +112,26 @@ TEST(CheckGradientsTest, NamesWhatHoldsTheGradientBack) {
   EXPECT_EQ(check->wrong_op_mismatch.gradient, 0);
 }
 
+// What a loop hands around reaches its result along a back edge alone: `last` becomes `square` an iteration later.
+TEST(CheckGradientsTest, NamesTheWrongOpBeforeALoop) {
+  for (const char* op : {"TestWrongSquare", "Square"}) {
+    Graph g;
+    const Output x = Placeholder(g, {.dtype = DT_FLOAT, .shape = {3}, .name = "x"});
+    const LoopVariables end = While([](Output i, Output, Output) { return Less(i, 3); },
+                                    [](Output i, Output, Output square) -> LoopVariables {
+                                      return {i + 1, square, square * 2.0};
+                                    },
+                                    {Const(g, Tensor(int32_t{0})), ZerosLike(x), Apply(op, x)});
+    const Output y = Sum(end[1]);
+    const absl::StatusOr<GradientCheck> check = CheckGradients(y, {x}, {.feeds = {{x, Ramp({3})}}});
+    ASSERT_TRUE(check.ok()) << check.status();
+    EXPECT_EQ(check->ok(), op == std::string("Square")) << check->ToString();
+    if (!check->ok()) {
+      EXPECT_THAT(check->wrong_op, HasSubstr("TestWrongSquare 'TestWrongSquare'"));
+    }
+  }
+}
+
 TEST(CheckGradientsTest, RandomOpsRepeatTheirNumbers) {
   Network n([](Output h) { return Dropout(h, {.rate = 0.5}); });
   const absl::StatusOr<GradientCheck> check = n.Check({n.x, n.kernel});

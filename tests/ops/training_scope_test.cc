@@ -1,12 +1,18 @@
 // What belongs to a loss: its update ops, what a checkpoint must hold for it, which variables it gives a gradient.
 #include <gmock/gmock.h>
 
+#include <memory>
+
 #include "absl/strings/str_cat.h"
 #include "graph/gradients.h"
+#include "graph/meta_graph.h"
+#include "ops/analysis/checkpoint_coverage.h"
+#include "ops/analysis/gradient_coverage.h"
+#include "ops/analysis/run_nodes.h"
+#include "ops/analysis/update_ops.h"
 #include "ops/array.h"
-#include "ops/diagnostics/checkpoint_coverage.h"
-#include "ops/diagnostics/gradient_coverage.h"
-#include "ops/diagnostics/update_ops.h"
+#include "ops/control_flow.h"
+#include "ops/control_flow_while.h"
 #include "ops/initializers.h"
 #include "ops/layers/layers.h"
 #include "ops/math.h"
@@ -16,11 +22,13 @@
 #include "ops/train/adam.h"
 #include "ops/train/saver.h"
 #include "runtime/io/bundle.h"
+#include "runtime/io/checkpoint_state.h"
 #include "runtime/io/fault_env.h"
 
 namespace staticflow {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -84,13 +92,20 @@ TEST(UpdateOpsFor, TakesThoseOfTheNetworkThatIsTrained) {
   }
 }
 
+// How a step is given its update ops.
+class LeavesTheOtherNetworkAlone : public testing::TestWithParam<bool> {};
+
 // A step of one network leaves the averages of the other bit for bit as they are, and moves its own.
-TEST(UpdateOpsFor, LeavesTheOtherNetworkAlone) {
+TEST_P(LeavesTheOtherNetworkAlone, InAStepOfItsOwn) {
+  const bool as_option = GetParam();
   TwoNetworks n(true);
-  const auto step = [&n](Output loss, const std::string& scope) {
+  const auto step = [&](Output loss, const std::string& scope) {
+    train::Adam adam(n.g, {.learning_rate = 0.01, .name = absl::StrCat("adam_", scope)});
+    if (as_option) {
+      return adam.Minimize(loss, {.update_ops = train::UpdateOps::kOfLoss, .var_list = n.Trainable(scope)});
+    }
     const ControlDependencies after(n.g, UpdateOpsFor(loss, n.Trainable(scope)));
-    return train::Adam(n.g, {.learning_rate = 0.01, .name = absl::StrCat("adam_", scope)})
-        .Minimize(loss, {.var_list = n.Trainable(scope)});
+    return adam.Minimize(loss, {.var_list = n.Trainable(scope)});
   };
   const Operation d_step = step(n.d_loss, "discriminator"), g_step = step(n.g_loss, "generator");
   ASSERT_TRUE(n.g.status().ok()) << n.g.status();
@@ -120,6 +135,31 @@ TEST(UpdateOpsFor, LeavesTheOtherNetworkAlone) {
   }
   // The discriminator is applied to two batches in one step, and so are its updates.
   EXPECT_THAT(told, ElementsAre(HasSubstr("discriminator/bn is applied more than once")));
+}
+
+INSTANTIATE_TEST_SUITE_P(OptionOrScope, LeavesTheOtherNetworkAlone, testing::Bool());
+
+TEST(Minimize, RunsTheUpdateOpsThatItsOptionNames) {
+  struct Row {
+    train::UpdateOps update_ops;
+    size_t of_generator, of_discriminator;
+  };
+  const Row rows[] = {
+      {train::UpdateOps::kNone, 0, 0}, {train::UpdateOps::kOfLoss, 0, 4}, {train::UpdateOps::kAll, 2, 4}};
+  for (const Row& row : rows) {
+    TwoNetworks n(true);
+    const Operation step =
+        train::Adam(n.g).Minimize(n.d_loss, {.update_ops = row.update_ops, .var_list = n.Trainable("discriminator")});
+    ASSERT_TRUE(n.g.status().ok()) << n.g.status();
+    const RunNodes run(n.g, {}, {}, {step});
+    size_t of_generator = 0, of_discriminator = 0;
+    for (const CollectionItem& item : n.g.collection(kUpdateOps)) {
+      if (!run.Needs(*item.node)) continue;
+      (item.node->name().starts_with("generator") ? of_generator : of_discriminator) += 1;
+    }
+    EXPECT_EQ(of_generator, row.of_generator);
+    EXPECT_EQ(of_discriminator, row.of_discriminator);
+  }
 }
 
 // ---- Checkpoints ----
@@ -188,6 +228,146 @@ TEST(CheckpointCoverage, ComparesAFileWithWhatARunReads) {
   EXPECT_EQ(CoverageOfCheckpoint(&env, "nowhere", other, {y}).status().code(), absl::StatusCode::kNotFound);
 }
 
+// What a session with the file system `env` says.
+struct Listener {
+  SessionOptions On(FaultEnv& env, Audit audit = Audit::kWarn) {
+    return {.threads = 1,
+            .warn = [this](absl::string_view line) { told.push_back(std::string(line)); },
+            .env = &env,
+            .audit = audit};
+  }
+  std::vector<std::string> told = {};
+};
+
+// A network with batch normalization, its training step, a saver of all its variables that is not used, and one of
+// some.
+struct TrainedModel : SavedModel {
+  enum Coverage { kTrainable, kPartial, kAll };
+  explicit TrainedModel(Coverage coverage) {
+    step = train::Adam(g).Minimize(Mean(Square(y)), {.update_ops = train::UpdateOps::kOfLoss});
+    std::vector<Output> trainable;
+    for (const Variable* variable : g.variables(kTrainableVariables)) trainable.push_back(variable->ref());
+    if (coverage == kAll) trainable.clear();
+    const train::Saver unused(g, {.name = "unused"});
+    saver =
+        std::make_unique<train::Saver>(g, train::SaverOptions{.var_list = trainable, .partial = coverage == kPartial});
+  }
+  Operation step;
+  std::unique_ptr<train::Saver> saver;
+  const Tensor batch = Tensor::Matrix<float>({{1, 2, 3}, {0, 1, 0}, {-1, 2, 0}});
+};
+const char kLeftOut[] = "batch_normalization/moving_mean, batch_normalization/moving_variance";
+
+TEST(Saver, NamesOnSaveWhatStepsReadAndItLeavesOut) {
+  for (const Audit audit : {Audit::kWarn, Audit::kError, Audit::kOff}) {
+    for (const auto coverage : {TrainedModel::kTrainable, TrainedModel::kPartial, TrainedModel::kAll}) {
+      FaultEnv env;
+      Listener listener;
+      TrainedModel m(coverage);
+      Session session(m.g, listener.On(env, audit));
+      ASSERT_TRUE(session.Initialize().ok());
+      // Nobody has read anything yet.
+      ASSERT_TRUE(m.saver->Save(session, "out/first").ok());
+      ASSERT_TRUE(session.Run({{m.x, m.batch}}, m.y).ok());
+      const bool is_told = coverage == TrainedModel::kTrainable && audit != Audit::kOff;
+      for (int i = 0; i < 3; ++i) {
+        const absl::Status saved = m.saver->Save(session, "out/second").status();
+        EXPECT_EQ(saved.ok(), !is_told || audit != Audit::kError) << saved;
+        if (!saved.ok()) {
+          EXPECT_THAT(std::string(saved.message()), HasSubstr(kLeftOut));
+        }
+      }
+      if (is_told && audit == Audit::kWarn) {
+        EXPECT_THAT(listener.told,
+                    ElementsAre(AllOf(HasSubstr("the saver of save/restore_all does not save"), HasSubstr(kLeftOut))));
+      } else {
+        EXPECT_THAT(listener.told, IsEmpty());
+      }
+      EXPECT_EQ(*LatestCheckpoint(&env, "out"), is_told && audit == Audit::kError ? "out/first" : "out/second");
+    }
+  }
+}
+
+// The training step reads more than the prediction: what the optimizer keeps.
+TEST(Saver, NamesOnSaveWhatTheTrainingStepReads) {
+  FaultEnv env;
+  Listener listener;
+  TrainedModel m(TrainedModel::kTrainable);
+  Session session(m.g, listener.On(env));
+  ASSERT_TRUE(session.Initialize().ok());
+  ASSERT_TRUE(session.Run({{m.x, m.batch}}, std::vector<Output>(), {m.step}).ok());
+  ASSERT_TRUE(m.saver->Save(session, "m").ok());
+  // Before, the audit of the step says that the averages do not move.
+  ASSERT_EQ(listener.told.size(), 2u);
+  EXPECT_THAT(listener.told[1], HasSubstr("batch_normalization/beta/Adam, batch_normalization/beta/Adam_1"));
+  EXPECT_THAT(listener.told[1], HasSubstr("beta1_power"));
+}
+
+TEST(Saver, NamesToLaterStepsWhatRestoreLeftAsItWas) {
+  for (const auto coverage : {TrainedModel::kTrainable, TrainedModel::kPartial, TrainedModel::kAll}) {
+    FaultEnv env;
+    Listener listener;
+    TrainedModel m(coverage);
+    Session session(m.g, listener.On(env));
+    ASSERT_TRUE(session.Initialize().ok());
+    ASSERT_TRUE(m.saver->Save(session, "m").ok());
+    ASSERT_TRUE(m.saver->Restore(session, "m").ok());
+    EXPECT_THAT(listener.told, IsEmpty());
+    for (int i = 0; i < 2; ++i) ASSERT_TRUE(session.Run({{m.x, m.batch}}, m.y).ok());
+    if (coverage != TrainedModel::kTrainable) {
+      EXPECT_THAT(listener.told, IsEmpty());
+      continue;
+    }
+    ASSERT_EQ(listener.told.size(), 1u);
+    EXPECT_EQ(listener.told[0], absl::StrCat("this run reads ", kLeftOut, ", which restoring m left as they were"));
+    // Now that a step is known to read them, so is the next restore's gap.
+    ASSERT_TRUE(m.saver->Restore(session, "m").ok());
+    ASSERT_EQ(listener.told.size(), 2u);
+    EXPECT_THAT(listener.told[1], AllOf(HasSubstr("does not restore"), HasSubstr(kLeftOut)));
+  }
+}
+
+// Fine-tuning: what was not restored is trained first, so nothing is wrong with reading it.
+TEST(Saver, KeepsSilentAboutWhatATrainingStepWrites) {
+  FaultEnv env;
+  Listener listener;
+  Graph g;
+  const Variable body = GetVariable(g, "body", {.shape = {2}, .initializer = initializers::Ones()});
+  const Variable head = GetVariable(g, "head", {.shape = {2}, .initializer = initializers::Ones()});
+  const Output loss = Sum(Square(body.snapshot * head.snapshot));
+  const Operation step = train::Adam(g).Minimize(loss);
+  train::Saver saver(g, {.var_list = {body.ref()}});
+  Session session(g, listener.On(env));
+  ASSERT_TRUE(session.Initialize().ok());
+  ASSERT_TRUE(saver.Save(session, "m").ok());
+  ASSERT_TRUE(saver.Restore(session, "m").ok());
+  ASSERT_TRUE(session.Run({}, std::vector<Output>(), {step}).ok());
+  ASSERT_TRUE(session.Run({}, loss).ok());
+  EXPECT_THAT(listener.told, IsEmpty());
+}
+
+TEST(Saver, ListsAllThatIsWrongWithACheckpointAtOnce) {
+  FaultEnv env;
+  {
+    SavedModel m;
+    train::Saver saver(m.g);
+    Session session(m.g, {.threads = 1, .env = &env});
+    ASSERT_TRUE(session.Initialize().ok());
+    ASSERT_TRUE(saver.Save(session, "m").ok());
+  }
+  Graph g;
+  GetVariable(g, "dense/kernel", {.shape = {3, 4}, .initializer = initializers::Ones()});
+  GetVariable(g, "dense_1/bias", {.shape = {2}, .initializer = initializers::Ones()});
+  train::Saver saver(g);
+  Session session(g, {.threads = 1, .env = &env});
+  const absl::Status status = saver.Restore(session, "m");
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr("checkpoint m lacks dense_1/bias; dense/kernel is float[3,3], the variable"),
+                    HasSubstr("float[3,4]; no variable takes its batch_normalization/beta, "
+                              "batch_normalization/gamma, batch_normalization/moving_mean")));
+}
+
 // ---- Gradients ----
 
 TEST(GradientCoverage, SaysWhichVariablesGetNoneAndWhy) {
@@ -247,6 +427,101 @@ TEST(GradientCoverage, NamesOpsThatFailToDifferentiate) {
   ASSERT_EQ(coverage.size(), 1u);
   EXPECT_EQ(coverage[0].flow, GradientFlow::kError) << coverage[0].reason;
   EXPECT_THAT(coverage[0].reason, HasSubstr("w: an error to differentiate through PreventGradient"));
+}
+
+// A loop and a branch pass gradients on.
+TEST(GradientCoverage, GoesThroughLoopsAndBranches) {
+  Graph g;
+  const auto variable = [&](const char* name) {
+    return GetVariable(g, name, {.shape = {2}, .initializer = initializers::Ones()});
+  };
+  const Variable start = variable("start"), factor = variable("factor"), branch = variable("branch");
+  const Output p = Placeholder(g, {.dtype = DT_BOOL, .shape = {}, .name = "p"});
+  const Output chosen = Cond(
+      p, [&]() -> Output { return branch.snapshot * start.snapshot; }, [&]() -> Output { return start.snapshot; });
+  const LoopVariables end = While([](Output i, Output) { return Less(i, 3); },
+                                  [&](Output i, Output x) -> LoopVariables {
+                                    return {i + 1, x * factor.snapshot};
+                                  },
+                                  {Const(g, Tensor(int32_t{0})), chosen});
+  const Output loss = Sum(end[1]);
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  EXPECT_TRUE(CheckGradientCoverage(loss).ok()) << CheckGradientCoverage(loss);
+  train::Adam(g).Minimize(loss, {.without_gradient = train::WithoutGradient::kError});
+  EXPECT_TRUE(g.status().ok()) << g.status();
+}
+
+// Two of three variables get no gradient.
+struct CutModel {
+  explicit CutModel(const train::MinimizeOptions& options) {
+    const auto variable = [&](const char* name) {
+      return GetVariable(g, name, {.shape = {2}, .initializer = initializers::Ones()});
+    };
+    const Variable a = variable("a"), b = variable("b");
+    variable("c");
+    loss = Sum(Square(a.snapshot * StopGradient(b.snapshot)));
+    step = train::Adam(g).Minimize(loss, options);
+  }
+  Graph g;
+  Output loss;
+  Operation step;
+};
+const char kWithout[] = "b: cut by StopGradient 'StopGradient'";
+
+TEST(Minimize, NamesVariablesWithoutGradientBeforeTraining) {
+  Listener listener;
+  FaultEnv env;
+  CutModel m({});
+  ASSERT_TRUE(m.g.status().ok()) << m.g.status();
+  Session session(m.g, listener.On(env));
+  ASSERT_TRUE(session.Initialize().ok());
+  ASSERT_TRUE(session.Run({}, m.loss).ok());
+  EXPECT_THAT(listener.told, IsEmpty());
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(session.Run({}, std::vector<Output>(), {m.step}).ok());
+  EXPECT_THAT(listener.told, ElementsAre(AllOf(HasSubstr("the training step NoOp 'Adam' (training_scope_test.cc:"),
+                                               HasSubstr("has no gradient for 2 variables, which stay as they are: "),
+                                               HasSubstr(kWithout), HasSubstr("c: the loss does not depend on it"))));
+  Session strict(m.g, listener.On(env, Audit::kError));
+  ASSERT_TRUE(strict.Initialize().ok());
+  EXPECT_THAT(std::string(strict.Run({}, std::vector<Output>(), {m.step}).status().message()), HasSubstr(kWithout));
+}
+
+TEST(Minimize, FailsOrKeepsSilentAboutThemWhenAsked) {
+  const CutModel strict({.without_gradient = train::WithoutGradient::kError});
+  EXPECT_EQ(strict.g.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(strict.g.status().message()),
+              AllOf(HasSubstr("2 variable(s) get no gradient: "), HasSubstr(kWithout)));
+  for (const bool listed : {false, true}) {
+    Listener listener;
+    FaultEnv env;
+    CutModel m({});
+    Graph& g = m.g;
+    // The same step again, silent: because it was asked to be, or because only the trained one was asked for.
+    const Operation step =
+        train::Adam(g, {.name = "Silent"})
+            .Minimize(m.loss, listed ? train::MinimizeOptions{.var_list = {g.variables(kTrainableVariables)[0]->ref()}}
+                                     : train::MinimizeOptions{.without_gradient = train::WithoutGradient::kIgnore});
+    Session session(g, listener.On(env));
+    const absl::Status initialized = session.Initialize();
+    ASSERT_TRUE(initialized.ok()) << initialized;
+    ASSERT_TRUE(session.Run({}, std::vector<Output>(), {step}).ok());
+    EXPECT_THAT(listener.told, IsEmpty());
+  }
+}
+
+// What a step leaves untrained is known to whoever loads its file.
+TEST(Minimize, WritesIntoTheFileWhatGetsNoGradient) {
+  Listener listener;
+  FaultEnv env;
+  const CutModel m({});
+  const absl::StatusOr<std::string> bytes = MetaGraphBytes(m.g, {});
+  ASSERT_TRUE(bytes.ok()) << bytes.status();
+  Graph g;
+  ASSERT_TRUE(ImportMetaGraph(*bytes, g).ok());
+  Session session(g, listener.On(env));
+  ASSERT_TRUE(session.Initialize().ok());
+  ASSERT_TRUE(session.Run({}, std::vector<Output>(), {g.FindNode("Adam")}).ok());
+  EXPECT_THAT(listener.told, ElementsAre(HasSubstr(kWithout)));
 }
 
 }  // namespace

@@ -4,13 +4,13 @@
 //   if (origins.batch.has_value()) Print(origins.batch->axes);
 //
 // All functions only read the graph and may be called from any thread while nobody adds nodes.
-#ifndef STATICFLOW_OPS_DIAGNOSTICS_BATCH_MOMENTS_H_
-#define STATICFLOW_OPS_DIAGNOSTICS_BATCH_MOMENTS_H_
+#ifndef STATICFLOW_OPS_ANALYSIS_BATCH_MOMENTS_H_
+#define STATICFLOW_OPS_ANALYSIS_BATCH_MOMENTS_H_
 
 #include <optional>
 #include <vector>
 
-#include "ops/diagnostics/graph_uses.h"
+#include "ops/analysis/graph_uses.h"
 
 namespace staticflow {
 
@@ -40,4 +40,4 @@ std::optional<double> MomentumOf(const Node& write, const Node& variable, bool v
 
 }  // namespace staticflow
 
-#endif  // STATICFLOW_OPS_DIAGNOSTICS_BATCH_MOMENTS_H_
+#endif  // STATICFLOW_OPS_ANALYSIS_BATCH_MOMENTS_H_

@@ -1,4 +1,4 @@
-#include "ops/diagnostics/checkpoint_coverage.h"
+#include "ops/analysis/checkpoint_coverage.h"
 
 #include <algorithm>
 #include <map>
@@ -9,8 +9,8 @@
 #include "graph/status.h"
 #include "graph/variable_access.h"
 #include "graph/variable_key.h"
-#include "ops/diagnostics/graph_uses.h"
-#include "ops/diagnostics/run_nodes.h"
+#include "ops/analysis/graph_uses.h"
+#include "ops/analysis/run_nodes.h"
 #include "runtime/io/bundle.h"
 
 namespace staticflow {
@@ -21,26 +21,9 @@ struct ById {
 };
 using Declarations = std::set<const Node*, ById>;
 
-Declarations VariablesRead(const Graph& g, const std::vector<Output>& fetches, const std::vector<Operation>& targets) {
-  const RunNodes run(g, {}, fetches, targets);
-  Declarations read;
-  const auto add = [&](const Node* variable) {
-    if (variable != nullptr) read.insert(variable);
-  };
-  for (Output fetch : fetches) add(VariableSeenThrough(fetch));
-  for (const Node* node : run.needed()) {
-    for (int i = 0; i < node->num_inputs(); ++i) {
-      const std::optional<Access> access = AccessOf(*node, i);
-      const bool reads = access == Access::kRead || access == Access::kUpdate;
-      const Output input = node->input(i);
-      if (input.is_ref() || input.dtype() == DT_RESOURCE) {
-        if (reads) add(VariableBehind(input));
-      } else {
-        add(VariableSeenThrough(input));
-      }
-    }
-  }
-  return read;
+std::vector<const Node*> VariablesReadBy(const Graph& g, const std::vector<Output>& fetches,
+                                         const std::vector<Operation>& targets) {
+  return VariablesRead(RunNodes(g, {}, fetches, targets).needed(), fetches);
 }
 
 // The nodes that an operation needs.
@@ -79,6 +62,27 @@ const Shape& ShapeOfVariable(const Node& variable) {
 
 }  // namespace
 
+std::vector<const Node*> VariablesRead(absl::Span<Node* const> nodes, absl::Span<const Output> fetches) {
+  Declarations read;
+  const auto add = [&](const Node* variable) {
+    if (variable != nullptr) read.insert(variable);
+  };
+  for (Output fetch : fetches) add(VariableSeenThrough(fetch));
+  for (const Node* node : nodes) {
+    for (int i = 0; i < node->num_inputs(); ++i) {
+      const std::optional<Access> access = AccessOf(*node, i);
+      const bool reads = access == Access::kRead || access == Access::kUpdate;
+      const Output input = node->input(i);
+      if (input.is_ref() || input.dtype() == DT_RESOURCE) {
+        if (reads) add(VariableBehind(input));
+      } else {
+        add(VariableSeenThrough(input));
+      }
+    }
+  }
+  return {read.begin(), read.end()};
+}
+
 CheckpointCoverage CoverageOfSaver(const Graph& g, const SaverInfo& saver, const std::vector<Output>& fetches,
                                    const std::vector<Operation>& targets) {
   CheckpointCoverage coverage{.subject = "the saver", .read = {}, .missing = {}, .different = {}, .unused = {}};
@@ -89,7 +93,7 @@ CheckpointCoverage CoverageOfSaver(const Graph& g, const SaverInfo& saver, const
       if (const Node* variable = VariableOfValue(input)) saved.insert(variable);
     }
   }
-  for (const Node* variable : VariablesRead(g, fetches, targets)) {
+  for (const Node* variable : VariablesReadBy(g, fetches, targets)) {
     coverage.read.push_back(variable);
     if (!saved.contains(variable)) coverage.missing.push_back(variable);
   }
@@ -112,7 +116,7 @@ absl::StatusOr<CheckpointCoverage> CoverageOfCheckpoint(Env* env, const std::str
       if (node->op().is(OpRole::kVariable) || node->op().is(OpRole::kVarHandle)) names[node.get()] = node->name();
     }
   }
-  for (const Node* variable : VariablesRead(g, fetches, targets)) {
+  for (const Node* variable : VariablesReadBy(g, fetches, targets)) {
     coverage.read.push_back(variable);
     const auto name = names.find(variable);
     const auto entry = name == names.end() ? reader.tensors().end() : reader.tensors().find(name->second);

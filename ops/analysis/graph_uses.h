@@ -4,8 +4,8 @@
 //   for (const auto& [node, input] : uses.of(loss)) ...
 //
 // All functions only read the graph and may be called from any thread while nobody adds nodes.
-#ifndef STATICFLOW_OPS_DIAGNOSTICS_GRAPH_USES_H_
-#define STATICFLOW_OPS_DIAGNOSTICS_GRAPH_USES_H_
+#ifndef STATICFLOW_OPS_ANALYSIS_GRAPH_USES_H_
+#define STATICFLOW_OPS_ANALYSIS_GRAPH_USES_H_
 
 #include <initializer_list>
 #include <optional>
@@ -54,4 +54,4 @@ std::optional<double> ConstantNumber(Output output);
 
 }  // namespace staticflow
 
-#endif  // STATICFLOW_OPS_DIAGNOSTICS_GRAPH_USES_H_
+#endif  // STATICFLOW_OPS_ANALYSIS_GRAPH_USES_H_

@@ -1,4 +1,4 @@
-#include "ops/diagnostics/normalizations.h"
+#include "ops/analysis/normalizations.h"
 
 #include <algorithm>
 #include <optional>

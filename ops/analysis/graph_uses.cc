@@ -1,4 +1,4 @@
-#include "ops/diagnostics/graph_uses.h"
+#include "ops/analysis/graph_uses.h"
 
 #include <algorithm>
 

@@ -3,12 +3,12 @@
 //   for (const Normalization& n : FindNormalizations(g, GraphUses(g))) Print(n.output.name(), n.epsilon);
 //
 // Only reads the graph; safe from any thread while nobody adds nodes.
-#ifndef STATICFLOW_OPS_DIAGNOSTICS_NORMALIZATIONS_H_
-#define STATICFLOW_OPS_DIAGNOSTICS_NORMALIZATIONS_H_
+#ifndef STATICFLOW_OPS_ANALYSIS_NORMALIZATIONS_H_
+#define STATICFLOW_OPS_ANALYSIS_NORMALIZATIONS_H_
 
 #include <vector>
 
-#include "ops/diagnostics/graph_uses.h"
+#include "ops/analysis/graph_uses.h"
 
 namespace staticflow {
 
@@ -36,4 +36,4 @@ std::vector<Normalization> FindNormalizations(const Graph& g, const GraphUses& u
 
 }  // namespace staticflow
 
-#endif  // STATICFLOW_OPS_DIAGNOSTICS_NORMALIZATIONS_H_
+#endif  // STATICFLOW_OPS_ANALYSIS_NORMALIZATIONS_H_

@@ -1,4 +1,4 @@
-#include "ops/diagnostics/batch_norm_layers.h"
+#include "ops/analysis/batch_norm_layers.h"
 
 #include <algorithm>
 
@@ -6,8 +6,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/strip.h"
 #include "graph/variable_key.h"
-#include "ops/diagnostics/batch_moments.h"
-#include "ops/diagnostics/normalizations.h"
+#include "ops/analysis/batch_moments.h"
+#include "ops/analysis/normalizations.h"
 #include "runtime/program.h"
 
 namespace staticflow {

@@ -5,8 +5,8 @@
 //
 // A predicate is known when it is a constant, fed with a value, or the default of a placeholder that is not fed.
 // Only reads the graph, which must not grow meanwhile.
-#ifndef STATICFLOW_OPS_DIAGNOSTICS_RUN_NODES_H_
-#define STATICFLOW_OPS_DIAGNOSTICS_RUN_NODES_H_
+#ifndef STATICFLOW_OPS_ANALYSIS_RUN_NODES_H_
+#define STATICFLOW_OPS_ANALYSIS_RUN_NODES_H_
 
 #include <optional>
 #include <vector>
@@ -71,4 +71,4 @@ Node* VariableOfValue(Output value);
 
 }  // namespace staticflow
 
-#endif  // STATICFLOW_OPS_DIAGNOSTICS_RUN_NODES_H_
+#endif  // STATICFLOW_OPS_ANALYSIS_RUN_NODES_H_

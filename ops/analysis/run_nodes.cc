@@ -1,11 +1,11 @@
-#include "ops/diagnostics/run_nodes.h"
+#include "ops/analysis/run_nodes.h"
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "graph/shape_inference.h"
 #include "graph/variable_access.h"
 #include "graph/variable_key.h"
-#include "ops/diagnostics/graph_uses.h"
+#include "ops/analysis/graph_uses.h"
 
 namespace staticflow {
 namespace {

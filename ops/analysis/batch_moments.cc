@@ -1,4 +1,4 @@
-#include "ops/diagnostics/batch_moments.h"
+#include "ops/analysis/batch_moments.h"
 
 #include <algorithm>
 

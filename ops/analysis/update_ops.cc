@@ -1,11 +1,11 @@
-#include "ops/diagnostics/update_ops.h"
+#include "ops/analysis/update_ops.h"
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "graph/variable_access.h"
 #include "graph/variable_key.h"
-#include "ops/diagnostics/batch_norm_layers.h"
-#include "ops/diagnostics/run_nodes.h"
+#include "ops/analysis/batch_norm_layers.h"
+#include "ops/analysis/run_nodes.h"
 
 namespace staticflow {
 namespace {

@@ -7,8 +7,8 @@
 //
 // Ask the first before saving, with what training and prediction run; the second before restoring.
 // Functions only read the graph and may be called from any thread while nobody adds nodes.
-#ifndef STATICFLOW_OPS_DIAGNOSTICS_CHECKPOINT_COVERAGE_H_
-#define STATICFLOW_OPS_DIAGNOSTICS_CHECKPOINT_COVERAGE_H_
+#ifndef STATICFLOW_OPS_ANALYSIS_CHECKPOINT_COVERAGE_H_
+#define STATICFLOW_OPS_ANALYSIS_CHECKPOINT_COVERAGE_H_
 
 #include <optional>
 #include <string>
@@ -16,11 +16,20 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "graph/graph.h"
 #include "graph/meta_graph.h"
 #include "runtime/io/env.h"
 
 namespace staticflow {
+
+// The declarations of the variables whose values `nodes` read, or that `fetches` are, in graph order. Whoever updates a
+// variable reads it; whoever only overwrites it does not.
+std::vector<const Node*> VariablesRead(absl::Span<Node* const> nodes, absl::Span<const Output> fetches = {});
+
+// The attribute of the node of a saver that leaves out variables on purpose.
+inline constexpr absl::string_view kPartialSaver = "_partial_saver";
 
 struct CheckpointCoverage {
   std::string subject;                 // "the saver" or "checkpoint PREFIX"
@@ -47,4 +56,4 @@ absl::StatusOr<CheckpointCoverage> CoverageOfCheckpoint(Env* env, const std::str
 
 }  // namespace staticflow
 
-#endif  // STATICFLOW_OPS_DIAGNOSTICS_CHECKPOINT_COVERAGE_H_
+#endif  // STATICFLOW_OPS_ANALYSIS_CHECKPOINT_COVERAGE_H_

@@ -10,8 +10,8 @@
 //
 // In place of ControlDependencies(g, g.collection(kUpdateOps)), which in a network of two makes the discriminator's
 // step move the generator's averages, and back. Only reads the graph.
-#ifndef STATICFLOW_OPS_DIAGNOSTICS_UPDATE_OPS_H_
-#define STATICFLOW_OPS_DIAGNOSTICS_UPDATE_OPS_H_
+#ifndef STATICFLOW_OPS_ANALYSIS_UPDATE_OPS_H_
+#define STATICFLOW_OPS_ANALYSIS_UPDATE_OPS_H_
 
 #include <vector>
 
@@ -29,4 +29,4 @@ std::vector<Operation> UpdateOpsFor(Output loss, absl::Span<const Output> var_li
 
 }  // namespace staticflow
 
-#endif  // STATICFLOW_OPS_DIAGNOSTICS_UPDATE_OPS_H_
+#endif  // STATICFLOW_OPS_ANALYSIS_UPDATE_OPS_H_

@@ -9,8 +9,8 @@
 // that tf.nn.batch_normalization, tf.layers, slim and people write, where the variance is that of the batch (reduced
 // over dimension 0 at least), a variable, or a constant of a frozen graph. Layer and instance normalization are none.
 // Only reads the graph; safe from any thread while nobody adds nodes.
-#ifndef STATICFLOW_OPS_DIAGNOSTICS_BATCH_NORM_LAYERS_H_
-#define STATICFLOW_OPS_DIAGNOSTICS_BATCH_NORM_LAYERS_H_
+#ifndef STATICFLOW_OPS_ANALYSIS_BATCH_NORM_LAYERS_H_
+#define STATICFLOW_OPS_ANALYSIS_BATCH_NORM_LAYERS_H_
 
 #include <optional>
 #include <string>
@@ -67,4 +67,4 @@ std::vector<BatchNormLayer> FindBatchNormLayers(const Graph& g);
 
 }  // namespace staticflow
 
-#endif  // STATICFLOW_OPS_DIAGNOSTICS_BATCH_NORM_LAYERS_H_
+#endif  // STATICFLOW_OPS_ANALYSIS_BATCH_NORM_LAYERS_H_

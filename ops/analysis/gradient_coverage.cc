@@ -1,4 +1,4 @@
-#include "ops/diagnostics/gradient_coverage.h"
+#include "ops/analysis/gradient_coverage.h"
 
 #include <algorithm>
 #include <deque>
@@ -6,8 +6,9 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "graph/function_inliner.h"
 #include "graph/variable_key.h"
-#include "ops/diagnostics/run_nodes.h"
+#include "ops/analysis/run_nodes.h"
 
 namespace staticflow {
 namespace {
@@ -23,6 +24,8 @@ GradientFlow FlowThrough(const Node& node) {
   const Op& op = node.op();
   if (node.graph().FindCustomGradient(node) != nullptr) return GradientFlow::kFlows;
   if (op.is(OpRole::kStopGradient)) return GradientFlow::kStopped;
+  // A loop is differentiated as a whole, a call when it was inlined.
+  if (op.is(OpRole::kExit) || op.is(OpRole::kNextIteration) || IsCall(node)) return GradientFlow::kFlows;
   if (op.spec.gradient == nullptr || op.spec.gradient == kGradientIsError) return GradientFlow::kError;
   if (op.spec.gradient == kNotDifferentiable && node.num_inputs() > 0) return GradientFlow::kNotDifferentiable;
   return GradientFlow::kFlows;

@@ -6,8 +6,8 @@
 //
 // Nothing is added to the graph, and what makes differentiation fail is found as well.
 // Functions only read the graph and may be called from any thread while nobody adds nodes.
-#ifndef STATICFLOW_OPS_DIAGNOSTICS_GRADIENT_COVERAGE_H_
-#define STATICFLOW_OPS_DIAGNOSTICS_GRADIENT_COVERAGE_H_
+#ifndef STATICFLOW_OPS_ANALYSIS_GRADIENT_COVERAGE_H_
+#define STATICFLOW_OPS_ANALYSIS_GRADIENT_COVERAGE_H_
 
 #include <string>
 #include <vector>
@@ -47,4 +47,4 @@ absl::Status CheckGradientCoverage(Output loss, absl::Span<const Output> variabl
 
 }  // namespace staticflow
 
-#endif  // STATICFLOW_OPS_DIAGNOSTICS_GRADIENT_COVERAGE_H_
+#endif  // STATICFLOW_OPS_ANALYSIS_GRADIENT_COVERAGE_H_
