@@ -51,9 +51,9 @@ std::vector<Site> FindSites(const Graph& g, const GraphUses& uses) {
   return sites;
 }
 
-std::string ScopeOf(absl::string_view name) {
+absl::string_view ScopeOf(absl::string_view name) {
   const size_t slash = name.rfind('/');
-  return slash == absl::string_view::npos ? "" : std::string(name.substr(0, slash));
+  return slash == absl::string_view::npos ? absl::string_view() : name.substr(0, slash);
 }
 
 class LayerMaker {
@@ -218,7 +218,9 @@ class LayerMaker {
 
   static std::string NameOf(const BatchNormLayer& layer) {
     for (const Node* variable : {layer.moving_mean, layer.moving_variance}) {
-      if (variable != nullptr && absl::StrContains(variable->name(), "/")) return ScopeOf(variable->name());
+      if (variable != nullptr && absl::StrContains(variable->name(), "/")) {
+        return std::string(ScopeOf(variable->name()));
+      }
     }
     const Node& node = *layer.output.node();
     absl::string_view scope = ScopeOf(node.name());

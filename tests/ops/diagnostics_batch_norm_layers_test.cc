@@ -184,6 +184,23 @@ TEST(BatchNormLayersTest, OfFormsThatPeopleWrite) {
   }
 }
 
+// A layer without variables has the name of the scope of its nodes, which may be too long to stand in a string's own
+// bytes.
+TEST(BatchNormLayersTest, TakesItsNameFromNodesWhereThereAreNoVariables) {
+  for (const std::string scope : {"written", "a_scope_with_quite_a_long_name/inside_of_another_one"}) {
+    Graph g;
+    const Output x = Placeholder(g, {.dtype = DT_FLOAT, .shape = {6, 4}, .name = "x"});
+    {
+      const NameScope in(g, scope);
+      const MomentsResult m = Moments(x, {0});
+      BatchNormalization(x, m.mean, m.variance, Output(), Output(), 1e-3);
+    }
+    const std::vector<BatchNormLayer> layers = FindBatchNormLayers(g);
+    ASSERT_EQ(layers.size(), 1u);
+    EXPECT_EQ(layers[0].name, scope);
+  }
+}
+
 TEST(BatchNormLayersTest, TheHandWrittenFormHasItsParts) {
   Graph g;
   const Parts parts(g);
