@@ -152,23 +152,45 @@ Output NeuralNet::Layer(Output x, const Tensor& initial_weights, int index, bool
   return hidden ? options_.activation(linear) : linear;
 }
 
-Output NeuralNet::Recurrent(Output x) {
-  const Variable from_row = NewVariable(graph_, options_.initial_weights[0]);
-  const Variable from_units = NewVariable(graph_, options_.initial_weights[1]);
-  Variable biases;
-  if (!options_.use_batch_norm) biases = NewVariable(graph_, Zeros(graph_, DT_FLOAT, {from_row.shape.dim(1)}));
-  const auto term = [&](Output in, const Variable& weights) {
-    const Output linear = MatMul(in, weights.snapshot);
-    return options_.use_batch_norm ? Normalized(linear, kRecurrentGamma) : linear;
-  };
-  Output h;
-  for (Output row : Unstack(Reshape(x, {-1, 28, 28}), 28, 1)) {
-    Output sum = term(row, from_row);
-    if (h.valid()) sum = sum + term(h, from_units);
-    if (!options_.use_batch_norm) sum = sum + biases.snapshot;
-    h = options_.activation(sum);
+// h = activation(row W + h V + b), or with each product normalized in place of the bias. Each step normalizes by layers
+// of its own, and there is no h before the first row: a batch of zeros has no statistics.
+class NeuralNet::Cell : public layers::RnnCell {
+ public:
+  explicit Cell(NeuralNet* net)
+      : net_(*net),
+        from_row_(NewVariable(net->graph_, net->options_.initial_weights[0])),
+        from_units_(NewVariable(net->graph_, net->options_.initial_weights[1])) {
+    if (Normalizes()) return;
+    biases_ = NewVariable(net->graph_, Zeros(net->graph_, DT_FLOAT, {output_size()})).snapshot;
   }
-  return h;
+  std::vector<int64_t> state_sizes() const override { return {output_size()}; }
+  int64_t output_size() const override { return from_row_.shape.dim(1); }
+  layers::RnnStep Call(Graph&, Output row, const layers::RnnState& state, Output) override {
+    Output sum = Term(row, from_row_);
+    if (has_h_) sum = sum + Term(state[0], from_units_);
+    if (!Normalizes()) sum = sum + biases_;
+    has_h_ = true;
+    const Output h = net_.options_.activation(sum);
+    return {.output = h, .state = {h}};
+  }
+
+ private:
+  bool Normalizes() const { return net_.options_.use_batch_norm; }
+  Output Term(Output in, const Variable& weights) {
+    const Output product = MatMul(in, weights.snapshot);
+    return Normalizes() ? net_.Normalized(product, kRecurrentGamma) : product;
+  }
+
+  NeuralNet& net_;
+  const Variable from_row_, from_units_;
+  Output biases_;
+  bool has_h_ = false;
+};
+
+Output NeuralNet::Recurrent(Output x) {
+  const std::vector<Output> rows = Unstack(Reshape(x, {-1, 28, 28}), 28, 1);
+  const layers::StaticRnnResult rnn = layers::StaticRnn(graph_, std::make_shared<Cell>(this), rows);
+  return rnn.outputs.empty() ? Output() : rnn.outputs.back();
 }
 
 Output NeuralNet::Normalized(Output x, double gamma) {

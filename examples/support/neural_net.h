@@ -97,6 +97,8 @@ class NeuralNet {
   absl::StatusOr<TrainingReport> Train(Session& session, const LessonData& data, const TrainingOptions& options);
 
  private:
+  class Cell;  // of the recurrent network
+
   Output Layer(Output x, const Tensor& initial_weights, int index, bool hidden);
   Output Recurrent(Output x);  // the last row's h
   Output Normalized(Output x, double gamma = 1);
