@@ -1,5 +1,7 @@
 #include "runtime/audit.h"
 
+#include "runtime/program.h"
+
 namespace staticflow {
 namespace {
 
@@ -9,6 +11,19 @@ std::vector<AuditFunction>& Audits() {
 }
 
 }  // namespace
+
+Signature AuditedStep::signature() const {
+  Signature running = program.signature;
+  if (program.graph == nullptr) return running;
+  const auto move = [&](Output* output) {
+    Node* node = program.Find(output->node());
+    *output = node == nullptr ? Output() : node->output(output->index());
+  };
+  for (Output& feed : running.feeds) move(&feed);
+  for (Output& fetch : running.fetches) move(&fetch);
+  for (Operation& target : running.targets) target = program.Find(target.node());
+  return running;
+}
 
 AuditRegistrar::AuditRegistrar(AuditFunction audit) { Audits().push_back(audit); }
 

@@ -24,6 +24,9 @@ struct AuditedStep {
   const Program& program;          // what it runs, with its signature
   absl::Span<const Tensor> feeds;  // in the signature's order
   ResourceStore& resources;        // what the session keeps; an audit may keep there what it has seen
+
+  // The program's signature in the graph that runs: where functions are called, that is a copy with their bodies in it.
+  Signature signature() const;
 };
 
 // One sentence per finding. Takes time linear in the graph; changes neither the graph nor any variable.

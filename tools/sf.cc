@@ -39,7 +39,8 @@ constexpr char kFlags[] =
     "  --data=FILE,...                IDX or NumPy files for the feeds without values, examples along dimension 0\n"
     "  --batch_size=100\n"
     "  --output=PATH                  where to write the checkpoint (reestimate) or the graph (export)\n"
-    "  --format=text|dot|trace        of explain; trace runs one step and writes a Chrome trace\n";
+    "  --format=text|dot|trace        of explain; trace runs one step and writes a Chrome trace\n"
+    "  --format=graph_def|saved_model of export; a SavedModel is a folder\n";
 
 void PrintHelp(std::ostream& out) {
   out << "sf SUBCOMMAND [FLAGS] FILE...\n\n";

@@ -47,6 +47,7 @@ struct ModelFile {
   std::unique_ptr<Graph> graph = nullptr;  // null for a checkpoint without graph
   MetaGraph meta = {};
   std::string checkpoint = "";  // the prefix of the checkpoint that belongs to it, if there is one
+  int inlined_calls = 0;        // of functions, which the graph has in the place of the calls
 };
 
 // Opens a GraphDef, MetaGraphDef or SavedModel (binary or text; also as a field of another message, as in a golden

@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "graph/function_inliner.h"
 #include "graph/status.h"
 #include "proto/meta_graph.pb.h"
 #include "proto/saved_model.pb.h"
@@ -116,6 +117,16 @@ absl::StatusOr<Parsed> ParseContainer(const std::string& bytes) {
   return found;
 }
 
+// Diagnoses look into functions, too. Calls that cannot be inlined stay, to be told of by who needs them.
+void InlineFunctions(ModelFile* file) {
+  std::vector<Node*> calls;
+  for (const auto& node : file->graph->nodes()) {
+    if (IsCall(*node)) calls.push_back(node.get());
+  }
+  const int num_calls = static_cast<int>(calls.size());
+  if (num_calls > 0 && InlineCalls(*file->graph, calls).ok()) file->inlined_calls = num_calls;
+}
+
 absl::StatusOr<ModelFile> OpenGraph(const std::string& path) {
   SF_ASSIGN_OR_RETURN(const std::string bytes, ReadWholeFile(PosixEnv(), path, kMaxFileBytes));
   if (bytes.size() > size_t{1} << 30) return absl::ResourceExhaustedError(absl::StrCat(path, ": more than 1 GiB"));
@@ -131,11 +142,12 @@ absl::StatusOr<ModelFile> OpenGraph(const std::string& path) {
   if (parsed->kind == "GraphDef") {
     const absl::Status imported = ImportGraphDef(parsed->meta.graph_def(), *file.graph);
     if (!imported.ok()) return Annotate(imported, absl::StrCat(path, ": "));
-    return file;
+  } else {
+    absl::StatusOr<MetaGraph> meta = ImportMetaGraph(parsed->meta, *file.graph);
+    if (!meta.ok()) return Annotate(meta.status(), absl::StrCat(path, ": "));
+    file.meta = *std::move(meta);
   }
-  absl::StatusOr<MetaGraph> meta = ImportMetaGraph(parsed->meta, *file.graph);
-  if (!meta.ok()) return Annotate(meta.status(), absl::StrCat(path, ": "));
-  file.meta = *std::move(meta);
+  InlineFunctions(&file);
   return file;
 }
 

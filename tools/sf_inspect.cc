@@ -30,7 +30,8 @@ void PrintNodes(const Graph& g, std::ostream& out) {
         << DataTypeName(node->output_dtype(0)) << node->output_shape(0).ToString() << "\n";
   }
   for (const std::string& key : g.collection_keys()) {
-    out << "collection " << key << ": " << g.collection(key).size() << "\n";
+    const size_t variables = g.variables(key).size();
+    out << "collection " << key << ": " << (variables > 0 ? variables : g.collection(key).size()) << "\n";
   }
 }
 
@@ -98,6 +99,7 @@ absl::StatusOr<int> SfInspect(const SfArguments& arguments, std::ostream& out) {
     out << path << ": " << file.kind << "\n";
     if (file.graph != nullptr) {
       if (!file.meta.tensorflow_version.empty()) out << "written by " << file.meta.tensorflow_version << "\n";
+      if (file.inlined_calls > 0) out << file.inlined_calls << " calls of functions, inlined in what follows\n";
       PrintNodes(*file.graph, out);
       PrintLayers(*file.graph, out);
     }

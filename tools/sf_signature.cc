@@ -87,7 +87,11 @@ absl::StatusOr<SfSignature> ReadSignature(const ModelFile& file, const SfArgumen
   if (!arguments.feeds.empty()) return result;
   Session session(g, {.threads = 1});
   SF_ASSIGN_OR_RETURN(const Explanation explanation, session.Explain(signature));
-  for (const Node* node : explanation.missing_feeds) signature.feeds.push_back(const_cast<Node*>(node)->output(0));
+  for (const Node* node : explanation.missing_feeds) {
+    // It may be of a copy of the graph, in which functions are inlined.
+    SF_ASSIGN_OR_RETURN(const Output feed, g.FindOutput(node->name()));
+    signature.feeds.push_back(feed);
+  }
   return result;
 }
 

@@ -41,10 +41,12 @@ bool IsMeanOf(Output value, Output x, const std::vector<int>& axes) {
   return mean.has_value() && mean->input == SameShapeValue(x) && mean->axes == axes;
 }
 
+// The variable that `output` reads: a Switch into a branch may be what does, of a reference.
 Node* ReadVariable(Output output) {
   if (output.is_ref() || output.dtype() == DT_RESOURCE) return VariableBehind(output);
   const Node& node = *output.node();
-  const bool reads = node.op().is(OpRole::kReadVariable) || node.op().is(OpRole::kIdentity);
+  const bool reads =
+      node.op().is(OpRole::kReadVariable) || node.op().is(OpRole::kIdentity) || node.op().is(OpRole::kSwitch);
   return reads && (node.input(0).is_ref() || node.input(0).dtype() == DT_RESOURCE) ? VariableBehind(node.input(0))
                                                                                    : nullptr;
 }

@@ -344,7 +344,7 @@ std::string Names(const std::vector<const Node*>& nodes) {
 
 // For sessions: the sentences alone. In a graph without layers looking for them is all there is to do.
 std::vector<std::string> AuditBatchNormOfStep(const AuditedStep& step) {
-  const Signature& signature = step.program.signature;
+  const Signature signature = step.signature();
   const Node* any = !signature.fetches.empty()   ? signature.fetches[0].node()
                     : !signature.targets.empty() ? signature.targets[0].node()
                                                  : nullptr;
@@ -352,6 +352,7 @@ std::vector<std::string> AuditBatchNormOfStep(const AuditedStep& step) {
   if (any == nullptr || FindBatchNormLayers(any->graph()).empty()) return sentences;
   Session::Feeds feeds;
   for (size_t i = 0; i < signature.feeds.size(); ++i) {
+    if (!signature.feeds[i].valid()) continue;  // nothing needs it
     feeds.emplace_back(signature.feeds[i], i < step.feeds.size() ? step.feeds[i] : Tensor());
   }
   const absl::StatusOr<BatchNormAudit> audit =

@@ -15,6 +15,7 @@
 #include "ops/diagnostics/frozen_graph.h"
 #include "ops/diagnostics/layer_modes.h"
 #include "ops/diagnostics/pooled_moments.h"
+#include "ops/diagnostics/saved_model.h"
 #include "runtime/io/bundle.h"
 #include "runtime/io/crc32c.h"
 #include "runtime/io/env.h"
@@ -89,6 +90,7 @@ class Exporter {
     SF_RETURN_IF_ERROR(AddReport());
     SF_ASSIGN_OR_RETURN(result_.graph_def, GraphDefBytes(out_));
     if (!options_.path.empty()) SF_RETURN_IF_ERROR(ReplaceFile(TheEnv(), options_.path, result_.graph_def));
+    if (!options_.saved_model_dir.empty()) SF_RETURN_IF_ERROR(WriteModel());
     return std::move(result_);
   }
 
@@ -151,6 +153,19 @@ class Exporter {
     SF_ASSIGN_OR_RETURN(const std::string index, ReadWholeFile(TheEnv(), BundleIndexPath(prefix)));
     result_.fingerprint = absl::StrFormat("%s crc32c 0x%08x", BaseName(prefix), crc32c::Value(index));
     return absl::OkStatus();
+  }
+
+  absl::Status WriteModel() {
+    SavedModelOptions model;
+    for (Output feed : options_.feeds) {
+      Node* node = out_.FindNode(feed.node()->name());
+      if (node != nullptr) model.inputs.emplace_back(node->name(), node->output(0));
+    }
+    for (Output fetch : options_.fetches) {
+      Node* node = out_.FindNode(fetch.node()->name());
+      model.outputs.emplace_back(node->name(), node->output(0));
+    }
+    return WriteSavedModel(TheEnv(), options_.saved_model_dir, out_, model);
   }
 
   absl::Status AddReport() {

@@ -8,8 +8,12 @@
 //
 // Variables become constants, the mode is that of inference, assignments and checks are gone, everything that depends
 // on no feed is computed, and scales and shifts per channel are part of the product or convolution next to them. Both
-// graphs then run on the samples. The file is a GraphDef that TensorFlow loads; its node "export_report", a string
-// constant, holds the report.
+// graphs then run on the samples. The file is a GraphDef that TensorFlow loads, or the same in a SavedModel, whose
+// signature "serving_default" calls tensors by their nodes' names; a string constant, "export_report", holds the
+// report.
+//
+// Folded are MatMul, Conv2D, Conv3D, DepthwiseConv2dNative and Conv2DBackpropInput by constant weights, with channels
+// last or second, across a bias, zero padding and reshapes that keep channels together.
 #ifndef STATICFLOW_OPS_DIAGNOSTICS_FOLDED_EXPORT_H_
 #define STATICFLOW_OPS_DIAGNOSTICS_FOLDED_EXPORT_H_
 
@@ -31,6 +35,7 @@ struct FoldedExportOptions {
   double tolerance = 1e-3;             // largest error that is accepted, relative to the largest result
   bool fold = true;                    // false: only freeze
   std::string path = "";               // the file; "": none
+  std::string saved_model_dir = "";    // the same as a SavedModel, tag "serve"; "": none
   std::string source_checkpoint = "";  // whose fingerprint goes into the report
 };
 

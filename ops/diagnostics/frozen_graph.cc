@@ -5,6 +5,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "graph/function_inliner.h"
 #include "graph/status.h"
 #include "ops/analysis/graph_uses.h"
 #include "runtime/program.h"
@@ -133,6 +134,8 @@ class Freezer {
       } else if (op.is(OpRole::kIdentity) || op.is(OpRole::kStopGradient) || op.is(OpRole::kDefault)) {
         if (IsKnown(output)) return output;
         output = node.input(0);
+      } else if (IsType(node, {"IdentityN"}) && !IsKnown(output)) {
+        output = node.input(output.index());
       } else {
         return output;
       }
@@ -189,6 +192,10 @@ class Freezer {
   absl::Status CheckPure(const Node& node) const {
     if (node.op().is(OpRole::kPlaceholder)) {
       return absl::FailedPreconditionError(absl::StrCat(node.DebugName(), ": the fetches need it, and it is not fed"));
+    }
+    if (IsCall(node)) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(node.DebugName(), ": it calls a function; inline it first (InlineCalls)"));
     }
     for (int i = 0; i < node.num_inputs(); ++i) {
       const std::optional<Access> access = AccessOf(node, i);

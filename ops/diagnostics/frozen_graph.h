@@ -51,9 +51,9 @@ struct FrozenGraph {
 absl::StatusOr<FrozenGraph> Freeze(Session& session, const Graph& g, const std::vector<Output>& feeds,
                                    const Session::Feeds& pins, const std::vector<Output>& fetches);
 
-// Takes scales and shifts per channel into the product or convolution by a constant before or after them, also across a
-// bias, a reshape that keeps channels together, and zero padding (only a scale). Returns the names of the nodes that
-// were taken in. Float rounding changes, nothing else.
+// Takes scales and shifts per channel into the product or convolution by constant weights before or after them, also
+// across a bias, reshapes that keep channels together, and zero padding (only a scale). Returns the names of the nodes
+// that were taken in. Float rounding changes, nothing else.
 std::vector<std::string> FoldAffine(FrozenGraph* graph);
 
 }  // namespace staticflow

@@ -125,7 +125,7 @@ class WiringAuditor {
 
 // For sessions: the sentences alone. Most steps have nothing of the kind, and looking for it is cheap.
 std::vector<std::string> AuditWiringOfStep(const AuditedStep& step) {
-  const Signature& signature = step.program.signature;
+  const Signature signature = step.signature();
   const Node* any = !signature.fetches.empty()   ? signature.fetches[0].node()
                     : !signature.targets.empty() ? signature.targets[0].node()
                                                  : nullptr;
@@ -138,6 +138,7 @@ std::vector<std::string> AuditWiringOfStep(const AuditedStep& step) {
   }
   Session::Feeds feeds;
   for (size_t i = 0; i < signature.feeds.size(); ++i) {
+    if (!signature.feeds[i].valid()) continue;  // nothing needs it
     feeds.emplace_back(signature.feeds[i], i < step.feeds.size() ? step.feeds[i] : Tensor());
   }
   for (WiringFinding& finding : AuditWiring(any->graph(), feeds, signature.fetches, signature.targets)) {

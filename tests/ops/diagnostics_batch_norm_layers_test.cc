@@ -148,6 +148,18 @@ TEST(BatchNormLayersTest, OfFormsThatPeopleWrite) {
          return (p.x - choose(p.mean.snapshot, m.mean)) * Rsqrt(choose(p.variance.snapshot, m.variance) + 0.5);
        },
        {"mul_4 LogicalNot:0 false x:0 -> mul_4:0 mean variance [0] eps 0.5 m:0.75 v:0.75"}},
+      {"an inlined If: a variable enters its branch as a reference",
+       [](Graph&, const Parts& p) {
+         const MomentsResult m = Moments(p.x, {0});
+         const auto choose = [&](Output batch, Output moving) {
+           const Output taken = Identity(Switch(batch, p.training).output_true);
+           const Output other = Identity(Switch(moving, p.training).output_false);
+           return Merge({other, taken}).output;
+         };
+         return BatchNormalization(p.x, choose(m.mean, p.mean.ref()), choose(m.variance, p.variance.ref()),
+                                   p.beta.snapshot, p.gamma.snapshot, 0.25);
+       },
+       {"batchnorm/add_1 training:0 x:0 -> batchnorm/add_1:0 mean variance [0] eps 0.25"}},
       {"our layer, applied twice with the same variables",
        [](Graph& g, const Parts& p) {
          const Output y = layers::BatchNormalization(
