@@ -5,31 +5,24 @@
 #include "absl/strings/str_join.h"
 
 namespace staticflow {
-namespace {
-
-// The stack whose handle `handle` is; null when its way is not plain.
-const Node* StackBehind(Output handle) {
-  while (!handle.node()->op().is(OpRole::kStack)) {
-    const Op& op = handle.node()->op();
-    if (!op.is(OpRole::kEnter) && !op.is(OpRole::kSwitch) && !op.is(OpRole::kIdentity)) return nullptr;
-    handle = handle.node()->input(0);
-  }
-  return handle.node();
-}
-
-}  // namespace
-
-GradientPath::GradientPath(const Graph& graph, const LoopFrames& frames, int level, absl::Span<const Output> ys,
-                           absl::Span<const Output> xs, const absl::flat_hash_set<Output>& stopped)
+GradientPath::GradientPath(const Graph& graph, const LoopFrames& frames, StackLinks& stacks, int level,
+                           absl::Span<const Output> ys, absl::Span<const Output> xs,
+                           const absl::flat_hash_set<Output>& stopped)
     : graph_(graph),
       frames_(frames),
+      stacks_(stacks),
       level_(level),
       stopped_(stopped),
       from_x_(graph.num_nodes(), false),
       reached_(graph.num_nodes(), false) {
+  for (Output y : ys) ends_.push_back(y.node());
+  for (const StackLink& link : stacks.links()) {
+    if (link.gradients.valid() && KeepsForOutside(frames, level, link)) ends_.push_back(&link.push());
+  }
   MarkFromX(xs);
-  MarkReached(ys);
-  OrderUnits(ys);
+  MarkReached();
+  OpenLinks();
+  OrderUnits();
 }
 
 bool GradientPath::Follows(const Node& node, Output input) const {
@@ -39,48 +32,62 @@ bool GradientPath::Follows(const Node& node, Output input) const {
   return frame != level_ && frames_.ChildOf(frame, level_) < 0;
 }
 
+absl::Span<Node* const> GradientPath::PushesOf(const Node& node) const {
+  const StackLink* link = node.op().is(OpRole::kStackPop) ? stacks_.To(node) : nullptr;
+  if (link == nullptr || (link->is_plain && TakesFromOutside(frames_, level_, *link))) return {};
+  return link->pushes;
+}
+
+bool GradientPath::IsFromX(const Node& node) const {
+  for (Output input : node.inputs()) {
+    if (Follows(node, input) && from_x_[input.node()->id()] && !stopped_.contains(input)) return true;
+  }
+  const absl::Span<Node* const> pushes = PushesOf(node);
+  return std::any_of(pushes.begin(), pushes.end(), [&](const Node* push) { return Has(from_x_, *push); });
+}
+
 void GradientPath::MarkFromX(absl::Span<const Output> xs) {
   for (Output x : xs) from_x_[x.node()->id()] = true;
-  // Back edges of loops come from later nodes; a few sweeps reach everything they carry.
-  const bool has_back_edges = frames_.num_frames() > 1;
+  for (const StackLink& link : stacks_.links()) {
+    if (link.is_open && TakesFromOutside(frames_, level_, link)) from_x_[link.pop().id()] = true;
+  }
+  // Back edges of loops come from later nodes, and so may stacks; a few sweeps reach everything they carry.
+  const bool has_back_edges = frames_.num_frames() > 1 || !stacks_.links().empty();
   for (bool changed = true; changed;) {
     changed = false;
     for (const auto& node : graph_.nodes()) {
-      if (!from_x_[node->id()]) {
-        for (Output input : node->inputs()) {
-          if (!Follows(*node, input) || !from_x_[input.node()->id()] || stopped_.contains(input)) continue;
-          from_x_[node->id()] = true;
-          changed |= has_back_edges || input.node()->id() > node->id();
-          break;
-        }
-      }
-      // What goes on a stack comes off it elsewhere.
-      if (!node->op().is(OpRole::kStackPush) || !from_x_[node->id()]) continue;
-      const Node* stack = StackBehind(node->input(0));
-      if (stack == nullptr || from_x_[stack->id()]) continue;
-      from_x_[stack->id()] = changed = true;
+      if (from_x_[node->id()] || !IsFromX(*node)) continue;
+      from_x_[node->id()] = true;
+      changed |= has_back_edges || std::any_of(node->inputs().begin(), node->inputs().end(), [&](Output input) {
+                   return input.valid() && input.node()->id() > node->id();
+                 });
     }
   }
 }
 
-void GradientPath::MarkReached(absl::Span<const Output> ys) {
+void GradientPath::MarkReached() {
   std::vector<Node*> stack;
-  for (Output y : ys) {
-    if (!from_x_[y.node()->id()] || reached_[y.node()->id()]) continue;
-    reached_[y.node()->id()] = true;
-    stack.push_back(y.node());
-  }
+  const auto reach = [&](Node* node, Node* consumer) {
+    if (!Has(from_x_, *node) || reached_[node->id()]) return;
+    reached_[node->id()] = true;
+    if (consumer != nullptr) towards_y_[node] = consumer;
+    stack.push_back(node);
+  };
+  for (Node* end : ends_) reach(end, nullptr);
   while (!stack.empty()) {
     Node* node = stack.back();
     stack.pop_back();
     for (Output input : node->inputs()) {
-      if (!Follows(*node, input)) continue;
-      Node* source = input.node();
-      if (!from_x_[source->id()] || reached_[source->id()] || stopped_.contains(input)) continue;
-      reached_[source->id()] = true;
-      towards_y_[source] = node;
-      stack.push_back(source);
+      if (Follows(*node, input) && !stopped_.contains(input)) reach(input.node(), node);
     }
+    for (Node* push : PushesOf(*node)) reach(push, node);
+  }
+}
+
+void GradientPath::OpenLinks() {
+  for (StackLink& link : stacks_.links()) {
+    if (!link.is_plain || !Has(reached_, link.pop()) || !Has(reached_, link.push())) continue;
+    link.is_open |= IsWithin(frames_, level_, link.pop()) && IsWithin(frames_, level_, link.push());
   }
 }
 
@@ -96,17 +103,28 @@ std::vector<Node*> GradientPath::SourcesOf(const GradientUnit& unit) const {
       if (Follows(node, input) && reached_[input.node()->id()]) sources.push_back(input.node());
     }
   };
+  const auto add_pushes = [&](const Node& pop) {
+    for (Node* push : PushesOf(pop)) {
+      if (Has(reached_, *push)) sources.push_back(push);
+    }
+  };
   if (unit.node != nullptr) {
     add(*unit.node);
+    add_pushes(*unit.node);
     return sources;
   }
   for (const WhileContext::Variable& variable : frames_.frame(unit.loop).variables) add(*variable.enter);
   for (const Node* enter : frames_.frame(unit.loop).constants) add(*enter);
+  for (const StackLink& link : stacks_.links()) {
+    for (const Node* pop : link.pops) {
+      if (Has(reached_, *pop) && IsWithin(frames_, unit.loop, *pop)) add_pushes(*pop);
+    }
+  }
   return sources;
 }
 
 // A post-order over the inputs, reversed, puts consumers first whatever the order of creation.
-void GradientPath::OrderUnits(absl::Span<const Output> ys) {
+void GradientPath::OrderUnits() {
   struct Open {
     GradientUnit unit;
     std::vector<Node*> sources;
@@ -124,8 +142,8 @@ void GradientPath::OrderUnits(absl::Span<const Output> ys) {
     }
     path.push_back({unit, SourcesOf(unit)});
   };
-  for (Output y : ys) {
-    if (reached_[y.node()->id()]) open(y.node());
+  for (Node* end : ends_) {
+    if (Has(reached_, *end)) open(end);
     while (!path.empty()) {
       Open& top = path.back();
       if (top.next < top.sources.size()) {

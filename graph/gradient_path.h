@@ -1,5 +1,5 @@
 // Where gradients flow: the nodes on some way from an x to a y, in the order in which the walk visits them. A loop
-// that lies on the way is one unit.
+// that lies on the way is one unit. What a loop takes off a stack that another one filled is on the way, too.
 #ifndef STATICFLOW_GRAPH_GRADIENT_PATH_H_
 #define STATICFLOW_GRAPH_GRADIENT_PATH_H_
 
@@ -10,6 +10,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/types/span.h"
 #include "graph/loop_frames.h"
+#include "graph/stack_links.h"
 
 namespace staticflow {
 
@@ -21,8 +22,10 @@ struct GradientUnit {
 
 class GradientPath {
  public:
-  // Of ys in frame `level`; loops inside it are units. All arguments must outlive it.
-  GradientPath(const Graph& graph, const LoopFrames& frames, int level, absl::Span<const Output> ys,
+  // Of ys in frame `level`; loops inside it are units. Links inside it that lie on the way become open; of links that
+  // lead out of it, the open ones begin here as an x does, and those that gradients came through end here as a y does.
+  // All arguments must outlive it.
+  GradientPath(const Graph& graph, const LoopFrames& frames, StackLinks& stacks, int level, absl::Span<const Output> ys,
                absl::Span<const Output> xs, const absl::flat_hash_set<Output>& stopped);
 
   // Whether `node` depends on an x, and whether a y depends on it, too.
@@ -42,14 +45,20 @@ class GradientPath {
   bool Follows(const Node& node, Output input) const;
   GradientUnit UnitOf(Node* node) const;
   std::vector<Node*> SourcesOf(const GradientUnit& unit) const;
+  bool IsFromX(const Node& node) const;
+  // The pushes that `node`, a pop, may take from, as far as they are inside `level`.
+  absl::Span<Node* const> PushesOf(const Node& node) const;
   void MarkFromX(absl::Span<const Output> xs);
-  void MarkReached(absl::Span<const Output> ys);
-  void OrderUnits(absl::Span<const Output> ys);
+  void MarkReached();
+  void OpenLinks();
+  void OrderUnits();
 
   const Graph& graph_;
   const LoopFrames& frames_;
+  StackLinks& stacks_;
   const int level_;
   const absl::flat_hash_set<Output>& stopped_;
+  std::vector<Node*> ends_;                            // the ys, and the pushes that end here
   std::vector<bool> from_x_, reached_;                 // by node id
   absl::flat_hash_map<const Node*, Node*> towards_y_;  // a consumer on the way to a y
   std::vector<GradientUnit> units_;

@@ -9,20 +9,27 @@
 #include "absl/status/statusor.h"
 #include "graph/gradients.h"
 #include "graph/loop_frames.h"
+#include "graph/stack_links.h"
 
 namespace staticflow {
 
 // One loop to differentiate. The graph's context and name scope are those of the gradients outside the loop.
 struct LoopGradient {
   LoopFrames& frames;
+  const StackLinks& stacks;
   int frame = 0;
   // By variable of the frame: whether a gradient passes through it, and what arrived at its Exits (invalid: nothing).
   std::vector<bool> active = {};
   std::vector<Output> exit_gradients = {};
   std::vector<bool> wanted = {};  // by constant of the frame: whether its gradient is needed
-  // The results: by what enters each variable, and by each constant.
+  // Stacks between an iteration of this frame and another loop: what it takes off them, and what it puts on them, whose
+  // gradients are there.
+  std::vector<StackLink*> taken = {};
+  std::vector<StackLink*> kept = {};
+  // The results: by what enters each variable, and by each constant; in `taken`, the stacks of gradients.
   std::vector<Output> initial_gradients = {};
   std::vector<SlicesOrDense> constant_gradients = {};
+  Node* done = nullptr;  // runs after the loop, or when it does not run; null when it puts nothing on stacks
 
   // The gradients of one iteration, built in the context that is open then: of `ys`, given those by them, by `xs`, all
   // inside the frame.

@@ -10,178 +10,24 @@
 //
 // What is the same in every iteration enters the backward loop as it entered the forward one. A value of one branch of
 // a cond is kept and taken under that cond's predicate, which is kept, too. Loops inside are gone back through inside.
+//
+// The gradient of a gradient goes back through both loops, the backward one first: what that takes off a stack has a
+// gradient, which goes on a stack of gradients and is taken off where the first loop kept the value.
 // Source: the gradient of tf.while_loop (TensorFlow 1.15), but for one thing: a stack lives outside of all loops.
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "graph/liveness.h"
 #include "graph/loop_gradient.h"
 #include "graph/status.h"
 #include "graph/variable_key.h"
 #include "ops/array.h"
 #include "ops/control_flow.h"
+#include "ops/control_flow_backward_loop.h"
 #include "ops/math.h"
-#include "ops/stack.h"
 #include "ops/state.h"
 
 namespace staticflow {
 namespace {
-
-// Nodes are built in `context`, and wait for nothing, while it lives.
-class Inside {
- public:
-  Inside(Graph& g, ControlFlowContext* context) : free_(g, ControlDependencies::kClear), context_(g, context) {}
-
- private:
-  ControlDependencies free_;
-  InContext context_;
-};
-
-// Counts the iterations of a forward loop, and runs after what they keep.
-class TripCounter {
- public:
-  TripCounter(Graph& g, WhileContext& forward) : graph_(g), forward_(forward) {
-    Output zero;
-    {
-      const Inside outside(g, forward.outer());
-      zero = Const(g, Tensor(int32_t{0}), {.name = "f_count"});
-    }
-    const Inside inside(g, &forward);
-    const int variable = static_cast<int>(forward.variables().size());
-    if (!forward.AddVariable(zero, Shape()).valid()) return;
-    const Output more = forward.BodyValue(variable) + 1;
-    if (!more.valid() || !forward.SetNext(variable, more)) return;
-    step_ = more.node();
-    count_ = forward.ExitOf(variable);
-  }
-
-  Output count() const { return count_; }  // invalid after an error
-  // `push` is part of an iteration; `conditional` when it may be in a branch that is not taken.
-  void Await(Node* push, bool conditional) {
-    if (!conditional) return step_->AddControlInput(push);
-    if (sync_ == nullptr) {
-      const Inside inside(graph_, &forward_);
-      sync_ = ControlTrigger(graph_, {.name = "f_sync"}).node();
-      if (sync_ == nullptr) return;
-      step_->AddControlInput(sync_);
-    }
-    sync_->AddControlInput(push);
-  }
-
- private:
-  Graph& graph_;
-  WhileContext& forward_;
-  Output count_;
-  Node* step_ = nullptr;
-  Node* sync_ = nullptr;  // a ControlTrigger: runs even after what did not run
-};
-
-// The loop that goes backwards. A value of the forward loop that is used in it is the one of the iteration that it goes
-// back through.
-class BackwardLoop : public WhileContext {
- public:
-  BackwardLoop(std::string name, ControlFlowContext* outer, const WhileSettings& settings, const LoopFrames& frames,
-               int frame, WhileContext& forward, TripCounter& counter)
-      : WhileContext(std::move(name), outer, settings),
-        frames_(&frames),
-        frame_(frame),
-        forward_(&forward),
-        counter_(&counter) {}
-
-  Output Capture(Output value) override;
-  // From here on nothing more of the forward loop is taken in.
-  void Finish() { frames_ = nullptr; }
-
- private:
-  Output History(Output value);
-  Output Kept(Output value);
-  ControlFlowContext* PlaceOf(const Node& node) const;
-  // The stack, outside of all loops that are gone back through.
-  Output MakeStack(Graph& g, DataType dtype);
-
-  const LoopFrames* frames_;
-  const int frame_;
-  WhileContext* forward_;
-  TripCounter* counter_;
-  absl::flat_hash_map<Output, Output> history_;
-};
-
-Output BackwardLoop::Capture(Output value) {
-  if (Contains(value.node()->context())) return value;
-  if (frames_ == nullptr || frames_->FrameOf(*value.node()) != frame_) return WhileContext::Capture(value);
-  const Output original = BehindIdentity(value);
-  if (frames_->FrameOf(*original.node()) != frame_) return WhileContext::Capture(value);
-  if (auto it = history_.find(original); it != history_.end()) return it->second;
-  const Output then = History(original);
-  if (then.valid()) history_[original] = then;
-  return then;
-}
-
-Output BackwardLoop::History(Output value) {
-  Graph& g = value.graph();
-  const std::vector<Node*>& constants = frames_->frame(frame_).constants;
-  if (std::find(constants.begin(), constants.end(), value.node()) != constants.end()) {
-    return WhileContext::Capture(value.node()->input(0));
-  }
-  if (value.node()->op().is(OpRole::kConst)) {
-    const Inside inside(g, this);
-    return Const(g, value.node()->attr<Tensor>("value"));
-  }
-  return Kept(value);
-}
-
-Output BackwardLoop::MakeStack(Graph& g, DataType dtype) {
-  ControlFlowContext* root = outer();
-  while (dynamic_cast<BackwardLoop*>(root) != nullptr) root = root->outer();
-  const Inside outside(g, root);
-  return StackV2(Const(g, Tensor(int32_t{-1})), dtype, {.name = "f_acc"});
-}
-
-// Where what `node` gives is kept. A Switch belongs to the branch that it was built for, but has two sides.
-ControlFlowContext* BackwardLoop::PlaceOf(const Node& node) const {
-  ControlFlowContext* place = node.context();
-  if (node.op().is(OpRole::kSwitch) && dynamic_cast<CondContext*>(place) != nullptr) place = place->outer();
-  return place == nullptr ? forward_ : place;
-}
-
-Output BackwardLoop::Kept(Output value) {
-  Graph& g = value.graph();
-  // The predicates of this frame under which it exists; the loop's own condition among them tells that it is the
-  // body's.
-  const Output condition = frames_->frame(frame_).condition->output(0);
-  std::vector<Literal> branches;
-  bool in_body = false;
-  const std::vector<Literals> live_when = LiveWhen({&value, 1});
-  for (const Literal& literal : live_when[0]) {
-    if (literal.pred == condition) {
-      in_body = true;
-    } else if (frames_->FrameOf(*literal.pred.node()) == frame_) {
-      branches.push_back(literal);
-    }
-  }
-  const Output stack = MakeStack(g, value.dtype());
-  if (!stack.valid()) return Output();
-  {
-    const Inside inside(g, PlaceOf(*value.node()));
-    const Output kept = in_body ? value : Switch(value, condition).output_true;
-    const Output push = StackPush(stack, kept);
-    if (!push.valid()) return Output();
-    counter_->Await(push.node(), !branches.empty());
-  }
-  Output handle = WhileContext::Capture(stack);
-  for (const Literal& literal : branches) {
-    const Output pred = Capture(literal.pred);
-    if (!handle.valid() || !pred.valid()) return Output();
-    const Inside inside(g, this);
-    const SwitchOutputs sides = Switch(handle, pred);
-    handle = literal.branch == 0 ? sides.output_false : sides.output_true;
-  }
-  if (!handle.valid()) return Output();
-  const Inside inside(g, this);
-  const Output then = StackPop(handle, value.dtype());
-  if (then.valid()) then.node()->MergeOutputShape(0, value.shape()).IgnoreError();
-  return then;
-}
 
 // One loop and its gradient.
 class LoopDifferentiator {
@@ -205,6 +51,8 @@ class LoopDifferentiator {
   Output Accumulate(Output initial, const Shape& shape, Next next);
   absl::Status StartVariables();
   absl::Status BuildBody();
+  // The node that runs after all that this loop, and those inside, put on stacks of gradients; null when nothing is.
+  Node* Done();
   Output SumUp(const Node& enter, Output gradient);
   IndexedSlices Collect(const Node& enter, const IndexedSlices& slices);
 
@@ -269,7 +117,9 @@ Output LoopDifferentiator::SumUp(const Node& enter, Output gradient) {
     zeros = ZerosLike(value);
   }
   if (!zeros.valid()) return Output();
-  return Accumulate(zeros, zeros.shape(), [&](Output sum) { return sum + gradient; });
+  return Accumulate(zeros, zeros.shape(), [&](Output sum) {
+    return sum.dtype() == DT_VARIANT ? AddN({sum, gradient}) : sum + gradient;
+  });
 }
 
 IndexedSlices LoopDifferentiator::Collect(const Node& enter, const IndexedSlices& slices) {
@@ -316,8 +166,15 @@ absl::Status LoopDifferentiator::BuildBody() {
   for (size_t k = 0; k < loop_.constants.size(); ++k) {
     if (request_.wanted[k]) xs.push_back(loop_.constants[k]->output(0));
   }
+  for (const StackLink* link : request_.taken) xs.push_back(link->pop().output(0));
+  for (const StackLink* link : request_.kept) {
+    ys.push_back(link->push().input(1));
+    grad_ys.push_back(back_->TakeGradient(*link));
+  }
   SF_RETURN_IF_ERROR(graph_.status());
-  back_->SetNext(0, count - 1);
+  const Output rest = count - 1;
+  back_->SetNext(0, rest);
+  back_->end().set_step(rest.node());
   SF_ASSIGN_OR_RETURN(const std::vector<SlicesOrDense> gradients, request_.differentiate(ys, xs, grad_ys));
   for (size_t k = 0; k < active_.size(); ++k) {
     Output before = request_.densify(gradients[k]);
@@ -338,7 +195,26 @@ absl::Status LoopDifferentiator::BuildBody() {
       total.dense = SumUp(*loop_.constants[k], gradient.dense);
     }
   }
+  for (StackLink* link : request_.taken) {
+    const Output gradient = request_.densify(gradients[next++]);
+    if (gradient.valid()) back_->KeepGradient(*link, gradient);
+  }
   return graph_.status();
+}
+
+Node* LoopDifferentiator::Done() {
+  const std::vector<StackLink>& links = request_.stacks.links();
+  const bool keeps = std::any_of(links.begin(), links.end(), [&](const StackLink& link) {
+    return link.is_plain && link.gradients.valid() && TakesFromOutside(request_.frames, request_.frame, link);
+  });
+  if (!keeps) return nullptr;
+  const Output exit = back_->ExitOf(0);
+  const Inside inside(graph_, around_);
+  Node* done = exit.valid() ? ControlTrigger(graph_).node() : nullptr;
+  if (done == nullptr) return nullptr;
+  done->AddControlInput(exit.node());
+  if (auto* loop = dynamic_cast<BackwardLoop*>(around_)) loop->end().Await(done, false);
+  return done;
 }
 
 absl::Status LoopDifferentiator::Run() {
@@ -350,8 +226,7 @@ absl::Status LoopDifferentiator::Run() {
   SF_RETURN_IF_ERROR(graph_.status());
   SF_RETURN_IF_ERROR(request_.frames.Update());
   back_ = static_cast<BackwardLoop*>(graph_.AdoptContext(
-      std::make_unique<BackwardLoop>(graph_.UniqueName("while_context"), around_, forward_.settings(), request_.frames,
-                                     request_.frame, forward_, counter)));
+      std::make_unique<BackwardLoop>(graph_, around_, request_.frames, request_.frame, forward_, counter)));
   const Output count = back_->AddVariable(counter.count(), Shape());
   SF_RETURN_IF_ERROR(StartVariables());
   absl::Status status;
@@ -365,6 +240,7 @@ absl::Status LoopDifferentiator::Run() {
   for (size_t k = 0; k < active_.size(); ++k) {
     request_.initial_gradients[active_[k]] = back_->ExitOf(static_cast<int>(k) + 1);
   }
+  request_.done = Done();
   return graph_.status();
 }
 

@@ -83,13 +83,17 @@ absl::StatusOr<Kernel> GradKernel(const KernelSetup& setup) {
     return absl::OkStatus();
   });
 }
+// The flow passes on, so that gradients of gradients find the array that gradients were written to.
+void GradGradient(GradientContext& c) {
+  if (c.has_dy(1)) c.set_dx(1, c.dy(1));
+}
 OpSpec GradDeclaration(std::string name, std::string handle_type, std::string grad_handle_type) {
   OpSpec spec{.name = std::move(name),
               .inputs = {"handle: " + handle_type, "flow_in: float"},
               .outputs = {"grad_handle: " + grad_handle_type},
               .attrs = {"source: string"},
               .shape = GradShape,
-              .gradient = kNotDifferentiable,
+              .gradient = handle_type == "resource" ? GradGradient : kNotDifferentiable,
               .kernel = GradKernel,
               .traits = kStateful | kStepObjects,
               .doc = "The gradients by the elements of a tensor array."};

@@ -71,7 +71,6 @@ absl::Status TensorArrayStorage::Write(int64_t index, Tensor value, StepObjectMe
           "add to", index,
           absl::StrCat("because it has shape ", element.value.shape().ToString(), ", not ", shape.ToString()));
     }
-    has_sums_ = true;
     return AddTo(&element.value, value);
   }
   SF_RETURN_IF_ERROR(memory->Take(value.bytes()));
@@ -115,13 +114,10 @@ void TensorArrayStorage::Close() {
 absl::StatusOr<std::unique_ptr<TensorArrayStorage>> TensorArrayStorage::MakeGradients(std::string name,
                                                                                       const Shape& leading) const {
   SF_RETURN_IF_ERROR(Check(settings_.dtype));
-  if (has_sums_) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("TensorArray ", name_, ": an element is a sum of several writes; it has no gradient"));
-  }
   TensorArraySettings settings = settings_;
   settings.dynamic_size = false;
-  settings.clear_after_read = true;
+  // An element that several gradients were added up in gives its own gradient to each of them.
+  settings.clear_after_read = !settings_.is_gradient;
   settings.is_gradient = true;
   settings.element_shape = leading.Concatenate(settings.element_shape);
   auto gradients = std::make_unique<TensorArrayStorage>(std::move(name), settings, size());

@@ -46,7 +46,6 @@ class TensorArrayStorage : public Resource {
   void Close();
 
   // A new array of the gradients by this one's elements, each with `leading` dimensions in front.
-  // InvalidArgument when an element was added up from several writes: whose gradient it gets cannot be told.
   absl::StatusOr<std::unique_ptr<TensorArrayStorage>> MakeGradients(std::string name, const Shape& leading) const;
 
  private:
@@ -63,7 +62,6 @@ class TensorArrayStorage : public Resource {
   TensorArraySettings settings_;
   std::vector<Element> elements_;
   bool closed_ = false;
-  bool has_sums_ = false;
 };
 
 }  // namespace staticflow
