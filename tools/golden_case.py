@@ -60,6 +60,27 @@ def _tensor_bytes(value):
   return proto.SerializeToString()
 
 
+def _functions_in(nodes):
+  for node in nodes:
+    yield node.op
+    for attr in node.attr.values():
+      yield attr.func.name
+      for function in attr.list.func:
+        yield function.name
+
+
+def _keep_used_functions(definition):
+  """Takes the functions out that nothing in the graph calls: those of gradients that TensorFlow built."""
+  by_name = {f.signature.name: f for f in definition.library.function}
+  used, found = set(), set(_functions_in(definition.node))
+  while found:
+    used |= found
+    found = {name for f in found if f in by_name for name in _functions_in(by_name[f].node_def)} - used
+  kept = [f for f in definition.library.function if f.signature.name in used]
+  del definition.library.function[:]
+  definition.library.function.extend(kept)
+
+
 class GoldenCase:
   """One case: build its graph inside `with`, then write it."""
 
@@ -71,6 +92,7 @@ class GoldenCase:
     self.feeds = {}
     self.fetches = []
     self.checks = []
+    self.built = []
     self.init = []
 
   def __enter__(self):
@@ -92,10 +114,17 @@ class GoldenCase:
   def fetch(self, *tensors):
     self.fetches.extend(tf.identity(t) for t in tensors)
 
-  def gradient(self, ys, xs):
-    """Also checks the sum of d ys / d xs, as the library builds it, against TensorFlow's."""
+  def gradient(self, ys, xs, order=1):
+    """Also checks the sum of d ys / d xs, as the library builds it, against TensorFlow's.
+
+    With order 2 the sum of d (all elements of those) / d xs, and so on.
+    """
     ys, xs = list(ys), list(xs)
-    self.checks.append((ys, xs, v1.gradients(ys, xs)))
+    gradients = v1.gradients(ys, xs)
+    for _ in range(order - 1):
+      self.built.extend(g for g in gradients if g is not None)
+      gradients = v1.gradients([g for g in gradients if g is not None], xs)
+    self.checks.append((ys, xs, gradients, order))
 
   def _named(self, name, value):
     return golden_case_pb2.NamedTensor(name=name, tensor=_tensor_bytes(value))
@@ -107,11 +136,12 @@ class GoldenCase:
     """Asks TensorFlow; the message of its error, or None. Raises OpError when only a gradient fails."""
     # Gradients that TensorFlow built are no part of the graph that is written.
     definition = self.graph.as_graph_def()
-    built_by_tf = [g for _, _, gs in self.checks for g in gs if g is not None]
+    built_by_tf = self.built + [g for _, _, gs, _ in self.checks for g in gs if g is not None]
     if built_by_tf:
-      ends = {t.op.name for t in self.fetches} | {t.op.name for ys, xs, _ in self.checks for t in ys + xs}
+      ends = {t.op.name for t in self.fetches} | {t.op.name for ys, xs, _, _ in self.checks for t in ys + xs}
       ends |= {x.op.name for x in self.feeds}
       definition = v1.graph_util.extract_sub_graph(definition, sorted(ends))
+      _keep_used_functions(definition)
     self.proto.graph_def = definition.SerializeToString()
     self.proto.op_types.extend(sorted({n.op for n in definition.node} |
                                       {n.op for f in definition.library.function for n in f.node_def}))
@@ -124,8 +154,10 @@ class GoldenCase:
       except tf.errors.OpError as error:
         return self._expect(error)
       step.fetches.extend(self._named(t.name, value) for t, value in zip(self.fetches, values))
-      for ys, xs, gradients in self.checks:
+      for ys, xs, gradients, order in self.checks:
         check = self.proto.gradients.add(ys=[y.name for y in ys], xs=[x.name for x in xs], feeds=self._feeds())
+        if order > 1:
+          check.order = order
         for x, gradient in zip(xs, gradients):
           value = None if gradient is None else session.run(tf.convert_to_tensor(gradient), self.feeds)
           check.expected.append(

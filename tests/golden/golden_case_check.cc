@@ -187,6 +187,10 @@ absl::StatusOr<std::vector<Output>> GoldenCheck::BuildGradients(const golden::Gr
     SF_ASSIGN_OR_RETURN(options.grad_ys.emplace_back(), MakeConst(grad_y.tensor()));
   }
   std::vector<Output> gradients = Gradients(ys, xs, options);
+  for (int order = 1; order < check.order(); ++order) {
+    std::erase_if(gradients, [](Output gradient) { return !gradient.valid(); });
+    gradients = Gradients(gradients, xs);
+  }
   SF_RETURN_IF_ERROR(graph_.status());
   return gradients;
 }
