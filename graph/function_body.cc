@@ -235,6 +235,14 @@ absl::StatusOr<FunctionBody> ReadFunction(const proto::FunctionDef& function) {
 FunctionBodies::FunctionBodies(absl::string_view library)
     : status_(ParseMessage(library, "FunctionDefLibrary", &library_)) {
   for (const proto::FunctionDef& function : library_.function()) by_name_[function.signature().name()] = &function;
+  for (const proto::GradientDef& gradient : library_.gradient()) {
+    gradient_of_[gradient.function_name()] = gradient.gradient_func();
+  }
+}
+
+std::string FunctionBodies::GradientOf(absl::string_view name) const {
+  const auto it = gradient_of_.find(name);
+  return it == gradient_of_.end() ? "" : it->second;
 }
 
 absl::StatusOr<const FunctionBody*> FunctionBodies::Find(absl::string_view name) {
@@ -252,7 +260,8 @@ absl::StatusOr<const FunctionBody*> FunctionBodies::Find(absl::string_view name)
 
 const Op* OpThatCalls(const FunctionBody& function) {
   for (const Op* op : AllOps()) {
-    if (op->is(OpRole::kCall) && op->has(kStateful) == function.is_stateful) return op;
+    const bool calls_it = op->is(OpRole::kCall) && op->FindAttr("executor_type") != nullptr;
+    if (calls_it && op->has(kStateful) == function.is_stateful) return op;
   }
   return nullptr;
 }

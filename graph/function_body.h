@@ -58,6 +58,8 @@ class FunctionBodies {
   explicit FunctionBodies(absl::string_view library);
 
   bool Contains(absl::string_view name) const { return by_name_.contains(name); }
+  // The function that the library names as the gradient of this one; "" when there is none.
+  std::string GradientOf(absl::string_view name) const;
   // NotFound when there is no such function; the errors of ReadFunction. The pointer lives as long as this object.
   absl::StatusOr<const FunctionBody*> Find(absl::string_view name);
 
@@ -65,6 +67,7 @@ class FunctionBodies {
   proto::FunctionDefLibrary library_;
   absl::Status status_;  // of parsing it
   absl::flat_hash_map<std::string, const proto::FunctionDef*> by_name_;
+  absl::flat_hash_map<std::string, std::string> gradient_of_;
   absl::flat_hash_map<std::string, std::unique_ptr<FunctionBody>> read_;
 };
 

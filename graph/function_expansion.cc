@@ -48,6 +48,7 @@ absl::StatusOr<AttrValue> Substitute(const AttrValue& value, const AttrMap& bind
 
 bool HasEffect(const Op& op) {
   if (op.has(kAlwaysRuns)) return true;
+  if (op.has(kStepObjects)) return false;  // whoever uses the object waits for it
   return op.has(kStateful) && !op.is(OpRole::kVariable) && !op.is(OpRole::kVarHandle) && !op.is(OpRole::kReadVariable);
 }
 
@@ -152,6 +153,7 @@ absl::StatusOr<FunctionInliner::Expansion> FunctionInliner::ExpandCall(const Cal
     case OpRole::kWhile:
       return LowerWhile(site);
     default:
+      if (CallsGradient(*site.op)) return LowerGradient(site);
       return LowerCall(site, site.attrs.at("f").get<FunctionRef>(), site.op->has(kStateful));
   }
 }
@@ -336,7 +338,13 @@ absl::Status FunctionInliner::PlaceCall(const BodyNode& node, CallSite site, int
   }
   site.name = FreeName(site.name);
   SF_ASSIGN_OR_RETURN(const std::vector<ArgType> types, CheckCall(&site));
-  SF_ASSIGN_OR_RETURN(Expansion expansion, ExpandCall(site));
+  SF_ASSIGN_OR_RETURN(Node * kept, KeptCall(site));
+  Expansion expansion;
+  if (kept != nullptr) {
+    for (int i = 0; i < kept->num_outputs(); ++i) expansion.outputs.push_back(kept->output(i));
+  } else {
+    SF_ASSIGN_OR_RETURN(expansion, ExpandCall(site));
+  }
   SF_RETURN_IF_ERROR(CheckResults(expansion, types));
   placed.signature = node.op;
   if (node.op == nullptr) {

@@ -23,6 +23,8 @@ class FunctionInliner {
       : g_(g), names_(names), limits_(limits), functions_(g.function_library()), first_new_(g.num_nodes()) {}
 
   absl::Status Inline(absl::Span<Node* const> calls);
+  // Calls of functions with a gradient function in the library stay, with that as their gradient.
+  void KeepCustomGradients() { keeps_custom_gradients_ = true; }
 
   // Lets all but `kept` pass by the stand-ins of `calls` that wait for nothing, so that a result is computed without
   // the others. REQUIRES: Inline(calls) was OK.
@@ -88,6 +90,13 @@ class FunctionInliner {
   absl::StatusOr<std::vector<ArgType>> CheckCall(CallSite* site);
   absl::Status CheckResults(const Expansion& expansion, absl::Span<const ArgType> types) const;
 
+  // function_gradient_calls.cc: calls that have to do with gradients.
+  // Whether the call is kept for its custom gradient, which it has then.
+  absl::StatusOr<bool> StaysCall(Node& call);
+  // The call as a node that stays, where its function has a custom gradient; else null.
+  absl::StatusOr<Node*> KeptCall(const CallSite& site);
+  absl::StatusOr<Expansion> LowerGradient(const CallSite& site);
+
   // function_lowering.cc: what stands around the bodies.
   absl::StatusOr<Expansion> LowerCall(const CallSite& site, const FunctionRef& function, bool is_stateful_op);
   absl::StatusOr<Expansion> LowerBranches(const CallSite& site, absl::Span<const FunctionRef> branches,
@@ -118,8 +127,10 @@ class FunctionInliner {
   const InlineLimits limits_;
   FunctionBodies functions_;
   const int first_new_;
+  bool keeps_custom_gradients_ = false;
   int64_t num_edges_ = 0;
-  SourceLine where_;  // of the call of the graph that is being inlined
+  int64_t nodes_elsewhere_ = 0;  // in the graphs where gradients of functions were built
+  SourceLine where_;             // of the call of the graph that is being inlined
   std::string device_;
   std::vector<std::string> open_calls_;  // the functions around the current node, outermost first
   absl::flat_hash_set<std::string> given_names_;
@@ -131,6 +142,7 @@ class FunctionInliner {
 const Op& IdentityNOp();
 const Op& ToBoolOp();
 const Op& EqualOp();
+bool CallsGradient(const Op& op);
 
 }  // namespace staticflow
 

@@ -14,7 +14,7 @@ namespace {
 
 // Filled before main() by the family of ops that calls functions.
 struct InliningOps {
-  std::string identity_n, to_bool, equal;
+  std::string identity_n, to_bool, equal, symbolic_gradient;
 };
 InliningOps& TheInliningOps() {
   static InliningOps& ops = *new InliningOps;
@@ -29,12 +29,14 @@ const Op& Registered(const std::string& type) {
 
 }  // namespace
 
-InliningOpsRegistrar::InliningOpsRegistrar(std::string identity_n, std::string to_bool, std::string equal) {
-  TheInliningOps() = {std::move(identity_n), std::move(to_bool), std::move(equal)};
+InliningOpsRegistrar::InliningOpsRegistrar(std::string identity_n, std::string to_bool, std::string equal,
+                                           std::string symbolic_gradient) {
+  TheInliningOps() = {std::move(identity_n), std::move(to_bool), std::move(equal), std::move(symbolic_gradient)};
 }
 const Op& IdentityNOp() { return Registered(TheInliningOps().identity_n); }
 const Op& ToBoolOp() { return Registered(TheInliningOps().to_bool); }
 const Op& EqualOp() { return Registered(TheInliningOps().equal); }
+bool CallsGradient(const Op& op) { return op.name() == TheInliningOps().symbolic_gradient; }
 
 bool IsCall(const Node& node) {
   const Op& op = node.op();
@@ -56,6 +58,12 @@ absl::StatusOr<CallDefinition> DefineCall(const Graph& g, const std::string& fun
 absl::Status InlineCalls(Graph& g, absl::Span<Node* const> calls, const InlineLimits& limits) {
   if (calls.empty()) return absl::OkStatus();
   return FunctionInliner(g, g, limits).Inline(calls);
+}
+
+absl::Status InlineForGradient(Graph& g, absl::Span<Node* const> calls, const InlineLimits& limits) {
+  FunctionInliner inliner(g, g, limits);
+  inliner.KeepCustomGradients();
+  return inliner.Inline(calls);
 }
 
 absl::Status InlineCallsBetween(absl::Span<const Output> ys, absl::Span<const Output> xs) {
@@ -89,12 +97,12 @@ absl::Status InlineCallsBetween(absl::Span<const Output> ys, absl::Span<const Ou
   while (!stack.empty()) {
     Node* node = stack.back();
     stack.pop_back();
-    if (IsCall(*node)) calls.push_back(node);
+    if (IsCall(*node) && g.FindCustomGradient(*node) == nullptr) calls.push_back(node);
     for (Output input : node->inputs()) {
       if (input.valid()) reach(input.node());
     }
   }
-  return InlineCalls(g, calls);
+  return calls.empty() ? absl::OkStatus() : InlineForGradient(g, calls);
 }
 
 absl::StatusOr<InlinedCopy> CopyWithInlinedCalls(const Graph& g, absl::Span<Node* const> nodes,
@@ -159,7 +167,11 @@ absl::Status FunctionInliner::Inline(absl::Span<Node* const> calls) {
 }
 
 absl::Status FunctionInliner::InlineAll(absl::Span<Node* const> calls) {
-  const absl::flat_hash_set<const Node*> wanted(calls.begin(), calls.end());
+  absl::flat_hash_set<const Node*> wanted(calls.begin(), calls.end());
+  for (Node* call : calls) {
+    SF_ASSIGN_OR_RETURN(const bool stays, StaysCall(*call));
+    if (stays) wanted.erase(call);
+  }
   std::vector<Replacement> replacements;
   std::vector<bool> is_sharper(first_new_, false);
   // In graph order, so that a body sees the shapes that the calls before it give.
@@ -281,7 +293,7 @@ std::string FunctionInliner::FreeName(const std::string& wish) {
 absl::StatusOr<Node*> FunctionInliner::AddDefinition(NodeDefinition definition, absl::Span<const int> missing,
                                                      absl::Span<const DataType> missing_types) {
   num_edges_ += static_cast<int64_t>(definition.inputs.size() + definition.control_inputs.size());
-  if (g_.num_nodes() >= limits_.max_nodes || num_edges_ > limits_.max_edges) {
+  if (g_.num_nodes() + nodes_elsewhere_ >= limits_.max_nodes || num_edges_ > limits_.max_edges) {
     return absl::ResourceExhaustedError(absl::StrCat("with its functions inlined the graph has more than ",
                                                      limits_.max_nodes, " nodes or ", limits_.max_edges, " edges"));
   }

@@ -11,6 +11,8 @@
 //
 // - Whatever has no inputs inside a body waits for the call's control inputs, and in a branch for the branch. A call of
 //   a stateful function also waits for all its inputs; branches and loops start with what they use.
+// - A call of the gradient of a function is what Gradients() builds for that function, or its gradient function in the
+//   library.
 // - A branch index that is out of range means the last branch.
 // - What a loop's body returns as it came, and every resource, is the same in all iterations.
 // - A variable or table that a body makes without a name of its own has the name it has in the body, so that all calls
@@ -47,6 +49,10 @@ bool IsCall(const Node& node);
 // REQUIRES: `calls` are calls of `g`.
 absl::Status InlineCalls(Graph& g, absl::Span<Node* const> calls, const InlineLimits& limits = {});
 
+// The same for a gradient: calls of functions that have a gradient function in the library stay calls, and are
+// differentiated by it.
+absl::Status InlineForGradient(Graph& g, absl::Span<Node* const> calls, const InlineLimits& limits = {});
+
 // Inlines the calls on ways from `xs` to `ys`, for the gradient.
 absl::Status InlineCallsBetween(absl::Span<const Output> ys, absl::Span<const Output> xs);
 
@@ -73,8 +79,9 @@ absl::StatusOr<CallDefinition> DefineCall(const Graph& g, const std::string& fun
 // The ops that inlining needs besides those with a role. The family of ops that calls functions names them.
 class InliningOpsRegistrar {
  public:
-  // Passes on a list; whether a tensor of any type counts as true; whether two numbers are equal.
-  InliningOpsRegistrar(std::string identity_n, std::string to_bool, std::string equal);
+  // Passes on a list; whether a tensor of any type counts as true; whether two numbers are equal; calls the gradient of
+  // a function.
+  InliningOpsRegistrar(std::string identity_n, std::string to_bool, std::string equal, std::string symbolic_gradient);
 };
 
 }  // namespace staticflow

@@ -14,7 +14,7 @@
 namespace staticflow {
 namespace {
 
-const InliningOpsRegistrar inlining_ops("IdentityN", "ToBool", "Equal");
+const InliningOpsRegistrar inlining_ops("IdentityN", "ToBool", "Equal", "SymbolicGradient");
 
 // What the writer of the graph knew: nothing, or one shape per output.
 absl::Status StatedShapes(ShapeContext& c) {
@@ -50,6 +50,20 @@ OpSpec Call(std::string name, bool is_stateful, std::string doc) {
 const OpRegistrar partitioned_call(Call("PartitionedCall", false, "The results of f(input)."));
 const OpRegistrar stateful_partitioned_call(Call("StatefulPartitionedCall", true,
                                                  "The results of f(input), which has effects."));
+
+// SymbolicGradient: dx... = the gradient of f at (x...), given dy...: each has its x's shape.
+absl::Status ShapesOfFirstInputs(ShapeContext& c) {
+  for (int i = 0; i < c.num_outputs() && i < c.num_inputs(); ++i) {
+    if (c.node().input(i).dtype() != DT_RESOURCE) c.set_output(i, c.input(i));
+  }
+  return absl::OkStatus();
+}
+const OpRegistrar symbolic_gradient([] {
+  OpSpec spec =
+      CallSpec("SymbolicGradient", OpRole::kCall, false, {}, {"f: func"}, "The gradient of f, as a function.");
+  spec.shape = ShapesOfFirstInputs;
+  return spec;
+}());
 
 OpSpec If(std::string name, bool is_stateful, std::string doc) {
   return CallSpec(std::move(name), OpRole::kIf, is_stateful, {"cond: Tcond"},

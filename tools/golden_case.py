@@ -72,10 +72,13 @@ def _functions_in(nodes):
 def _keep_used_functions(definition):
   """Takes the functions out that nothing in the graph calls: those of gradients that TensorFlow built."""
   by_name = {f.signature.name: f for f in definition.library.function}
+  gradient_of = {g.function_name: g.gradient_func for g in definition.library.gradient}
   used, found = set(), set(_functions_in(definition.node))
   while found:
     used |= found
-    found = {name for f in found if f in by_name for name in _functions_in(by_name[f].node_def)} - used
+    found = {name for f in found if f in by_name for name in _functions_in(by_name[f].node_def)}
+    found |= {gradient_of[f] for f in used if f in gradient_of}
+    found -= used
   kept = [f for f in definition.library.function if f.signature.name in used]
   del definition.library.function[:]
   definition.library.function.extend(kept)
@@ -143,8 +146,9 @@ class GoldenCase:
       definition = v1.graph_util.extract_sub_graph(definition, sorted(ends))
       _keep_used_functions(definition)
     self.proto.graph_def = definition.SerializeToString()
-    self.proto.op_types.extend(sorted({n.op for n in definition.node} |
-                                      {n.op for f in definition.library.function for n in f.node_def}))
+    functions = definition.library.function
+    self.proto.op_types.extend(sorted(({n.op for n in definition.node} | {n.op for f in functions for n in f.node_def}) -
+                                      {f.signature.name for f in functions}))
     with v1.Session(graph=self.graph, config=_config()) as session:
       try:
         for op in self.init:

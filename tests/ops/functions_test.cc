@@ -116,6 +116,14 @@ const F kSquare = {.name = "Square_",
                    .nodes = {{"mul", "Mul", {"a", "a"}}},
                    .ret = {{"r", "mul:z:0"}}};
 
+// The gradient of a^2 times a: 2 a^2.
+const F kGradientOfSquare = {
+    .name = "F",
+    .args = {"a: float"},
+    .results = {"r: float"},
+    .nodes = {{"d", "SymbolicGradient", {"a", "a"}, {{"f", Fn("Square_")}, {"Tout", Types({DT_FLOAT})}}}},
+    .ret = {{"r", "d:output:0"}}};
+
 // What x gives y:0, in graphs with variable "v", which starts at 0.
 struct FunctionCase {
   std::string name;
@@ -331,6 +339,30 @@ std::vector<FunctionCase> FunctionCases() {
                                 {"exit", "Exit", {"switch:output_false:0"}}},
                       .ret = {{"r", "exit:output:0"}}}},
        .want = {{3.0f, 192.0f}, {200.0f, 200.0f}}},
+      {.name = "the gradient of a function",
+       .nodes = {X(), Call("Square_", {"x", "x"}, "SymbolicGradient")},
+       .functions = {kSquare},
+       .want = {{3.0f, 18.0f}}},
+      {.name = "the gradient of an op",
+       .nodes = {X(),
+                 {"y",
+                  "SymbolicGradient",
+                  {"x", "x"},
+                  {{"f", Fn("Square", {{"T", DT_FLOAT}})}, {"Tout", Types({DT_FLOAT})}}}},
+       .functions = {},
+       .want = {{3.0f, 18.0f}}},
+      {.name = "the gradient of a gradient",
+       .nodes = {X(), Call("F", {"x", "x"}, "SymbolicGradient")},
+       .functions = {kSquare, kGradientOfSquare},
+       .want = {{3.0f, 36.0f}}},
+      {.name = "the gradient by what is not used",
+       .nodes = {X(), Call("F", {"x", "x"}, "SymbolicGradient")},
+       .functions = {{.name = "F",
+                      .args = {"a: float"},
+                      .results = {"r: float"},
+                      .nodes = {Value("one", 1.0f)},
+                      .ret = {{"r", "one:output:0"}}}},
+       .want = {{3.0f, 0.0f}}},
   };
 }
 
@@ -376,6 +408,27 @@ std::vector<BadCase> BadCases() {
   constexpr auto kNotFound = absl::StatusCode::kNotFound;
   return {
       {"missing function", {X(), Call("G")}, {kSquare}, kNotFound, {"PartitionedCall 'y'", "no function 'G'"}},
+      {"the gradient of a missing function",
+       {X(), Call("G", {"x", "x"}, "SymbolicGradient")},
+       {kSquare},
+       kNotFound,
+       {"SymbolicGradient 'y'", "no op and no function 'G'"}},
+      {"the gradient of a function without one",
+       {X(), Call("F", {"x", "x"}, "SymbolicGradient")},
+       {Returning("i:z:0", {{"i", "IgammaGradA", {"a", "a"}}})},
+       absl::StatusCode::kUnimplemented,
+       {"SymbolicGradient 'y'", "IgammaGradA"}},
+      {"too few gradients by results",
+       {X(), Call("Square_", {"x"}, "SymbolicGradient")},
+       {kSquare},
+       absl::StatusCode::kInvalidArgument,
+       {"has 1 results, and there are 0 gradients"}},
+      {"the gradient of itself",
+       {X(), Call("F", {"x", "x"}, "SymbolicGradient")},
+       {Returning("d:output:0",
+                  {{"d", "SymbolicGradient", {"a", "a"}, {{"f", Fn("F")}, {"Tout", Types({DT_FLOAT})}}}})},
+       absl::StatusCode::kInvalidArgument,
+       {"in a circle: F -> F"}},
       {"missing op",
        {X(), Call("F")},
        {Returning("n:o:0", {{"n", "NoSuchOp", {"a"}}})},
@@ -663,6 +716,36 @@ TEST(Gradients, InlineOnlyTheCallsOnTheWay) {
   EXPECT_EQ((*got)[0].scalar<float>(), 9);
   EXPECT_EQ((*got)[1].scalar<float>(), 6);
   EXPECT_EQ((*got)[2].scalar<float>(), 2);
+}
+
+TEST(Gradients, GoThroughTheGradientOfAFunction) {
+  Graph g;
+  ASSERT_TRUE(ImportGraphDef(File({X(), Call("F")}, {kSquare, kGradientOfSquare}), g).ok());
+  const Output x = *g.FindOutput("x");
+  const Output dx = Gradients({*g.FindOutput("y")}, {x})[0];
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  Session session(g, {.threads = 1});
+  EXPECT_EQ(session.Run({{x, 3.0f}}, dx)->scalar<float>(), 12);
+}
+
+// f0 is the gradient of f1 twice, that of f2 twice, ...: a gradient takes a while to build.
+TEST(InlineCalls, BoundsTheGradientsOfFunctions) {
+  std::vector<F> functions;
+  for (int i = 0; i < 30; ++i) {
+    const AttrMap attrs = {{"f", Fn(absl::StrCat("f", i + 1))}, {"Tout", Types({DT_FLOAT})}};
+    functions.push_back(
+        {.name = absl::StrCat("f", i),
+         .args = {"a: float"},
+         .results = {"r: float"},
+         .nodes = {{"p", "SymbolicGradient", {"a", "a"}, attrs}, {"q", "SymbolicGradient", {"p:output:0", "a"}, attrs}},
+         .ret = {{"r", "q:output:0"}}});
+  }
+  functions.push_back(kSquare);
+  functions.back().name = "f30";
+  Graph g;
+  ASSERT_TRUE(ImportGraphDef(File({X(), Call("f0")}, functions), g).ok());
+  Node* call = g.FindNode("y");
+  EXPECT_EQ(InlineCalls(g, {&call, 1}, {.max_nodes = 30000}).code(), absl::StatusCode::kResourceExhausted);
 }
 
 TEST(Gradients, NameTheCallThatCannotBeInlined) {
