@@ -270,6 +270,10 @@ struct ReductionLoops {
   static void Plain(const T* x, const ReductionLayout& layout, int64_t begin, int64_t end, T* out) {
     All(x, layout, begin, end, out);
   }
+  // Compiled for size.
+  [[gnu::cold]] static void Small(const T* x, const ReductionLayout& layout, int64_t begin, int64_t end, T* out) {
+    All(x, layout, begin, end, out);
+  }
   SF_AVX2 static void Avx2(const T* x, const ReductionLayout& layout, int64_t begin, int64_t end, T* out) {
     All(x, layout, begin, end, out);
   }
@@ -283,9 +287,11 @@ absl::StatusOr<Kernel> ReductionKernel(const KernelSetup& setup) {
   Kernel kernel;
   DispatchType<Ts...>(setup.input_dtype(0), [&]<typename T>() {
     using Loops = internal::ReductionLoops<R, T>;
-    auto loop = Loops::Plain;
+    auto loop = Loops::Small;
     if constexpr (std::is_same_v<T, float>) {
-      if (HasAvx2()) loop = Loops::Avx2;
+      loop = HasAvx2() ? Loops::Avx2 : Loops::Plain;
+    } else if constexpr (std::is_same_v<T, double>) {
+      loop = Loops::Plain;
     }
     kernel = [loop](KernelContext& c) -> absl::Status {
       SF_ASSIGN_OR_RETURN(const ReductionLayout layout, MakeReductionLayout(*c.input(0).shape, c.input(1)));

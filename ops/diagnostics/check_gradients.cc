@@ -183,9 +183,10 @@ absl::Status Comparison::Run(GradientCheck* check) {
 // The nodes between the xs and y, y first, that the gradient walk visits one by one: those of loops it does not.
 absl::StatusOr<std::vector<const Node*>> Between(Graph& graph, Output y, absl::Span<const Output> xs) {
   SF_ASSIGN_OR_RETURN(const LoopFrames frames, LoopFrames::Find(graph));
+  StackLinks stacks(graph);
   const Output ys[] = {y};
   const absl::flat_hash_set<Output> stopped;
-  const GradientPath path(graph, frames, 0, ys, xs, stopped);
+  const GradientPath path(graph, frames, stacks, 0, ys, xs, stopped);
   std::vector<const Node*> nodes;
   for (const GradientUnit& unit : path.units()) {
     if (unit.node != nullptr) nodes.push_back(unit.node);
