@@ -30,6 +30,9 @@ class Explainer {
     AddValues();
     AddMemory();
     out_.races = FindRaces(program_);
+    std::erase_if(out_.races, [&](const VariableRace& race) {
+      return untaken_.contains(race.first) || untaken_.contains(race.second);
+    });
     out_.strays = FindStrays(program_, plan_);
   }
 

@@ -22,9 +22,13 @@ struct Subcommand {
 };
 
 constexpr Subcommand kSubcommands[] = {
-    {"inspect", SfInspect, "what a file holds: nodes by op, inputs, layers, collections; a checkpoint's tensors"},
+    {"inspect", SfInspect,
+     "what a file holds: nodes by op, inputs, layers, collections; a checkpoint's tensors, and\n"
+     "                whether they are those of its graph"},
     {"summary", SfSummary, "the variables by scope, with shapes and numbers of parameters"},
-    {"audit", SfAudit, "what a step does with its batch-normalization layers, and what its author may not have meant"},
+    {"audit", SfAudit,
+     "what a step does with its batch-normalization layers, and what its author may not have meant: of\n"
+     "                these, of losses, dropout and gradients"},
     {"dependence", SfDependence, "whether row i of a result depends on row i of the batch alone"},
     {"explain", SfExplain, "what a step runs and why, its memory, and what is doubtful about it"},
     {"reestimate", SfReestimate, "batch normalization's statistics over a data set, into a repaired checkpoint"},

@@ -28,6 +28,7 @@ struct SfArguments {
   std::string output = "";
   std::string format = "text";
   int64_t batch_size = 100;
+  bool results_only = false;  // set by a subcommand for which the train op is nothing to ask for
 };
 
 // 0 or 1; an error is printed and gives 2.

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <ostream>
 
+#include "absl/strings/str_cat.h"
 #include "graph/batch_dependence.h"
 #include "graph/status.h"
 #include "ops/diagnostics/batch_norm_audit.h"
@@ -48,17 +49,27 @@ absl::StatusOr<int> SfAudit(const SfArguments& arguments, std::ostream& out) {
     out << path << "\n" << audit.ToString();
     SF_ASSIGN_OR_RETURN(const std::vector<std::string> others, OtherFindings(what, audit));
     for (const std::string& finding : others) out << "  warning: " << finding << "\n";
-    if (!audit.findings.empty() || !others.empty()) code = 1;
+    const bool finds = !audit.findings.empty() || !others.empty();
+    if (!finds) out << "  nothing to warn of\n";
+    code = std::max(code, finds ? 1 : 0);
   }
   return code;
 }
 
 absl::StatusOr<int> SfDependence(const SfArguments& arguments, std::ostream& out) {
   int code = 0;
+  SfArguments results = arguments;
+  results.results_only = true;
   for (const std::string& path : arguments.files) {
     SF_ASSIGN_OR_RETURN(const ModelFile file, OpenModelFile(path));
-    SF_ASSIGN_OR_RETURN(const SfSignature what, ReadSignature(file, arguments));
-    if (what.signature.fetches.empty()) return absl::InvalidArgumentError("which result? --fetches=NAME");
+    SF_ASSIGN_OR_RETURN(SfSignature what, ReadSignature(file, results));
+    if (arguments.fetches.empty()) {
+      std::erase_if(what.signature.fetches, [](Output fetch) { return fetch.shape().rank() == 0; });
+    }
+    if (what.signature.fetches.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": which result? --fetches=NAME (what ends this graph is one number for a whole batch)"));
+    }
     for (Output fetch : what.signature.fetches) {
       SF_ASSIGN_OR_RETURN(const BatchDependence dependence, AnalyzeBatchDependence(fetch, 0, {.feeds = what.values}));
       out << fetch.name() << ": " << dependence.ToString();

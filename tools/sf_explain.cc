@@ -53,7 +53,7 @@ absl::StatusOr<int> SfExplain(const SfArguments& arguments, std::ostream& out) {
       SF_RETURN_IF_ERROR(step.Run(feeds, {.profile = &profile}).status());
       out << ExplanationTrace(plan, profile);
     }
-    if (!plan.strays.empty() || !plan.missing_feeds.empty()) code = 1;
+    if (!plan.strays.empty() || !plan.missing_feeds.empty() || !plan.races.empty()) code = 1;
   }
   return code;
 }

@@ -8,6 +8,7 @@
 #include "graph/status.h"
 #include "graph/variable_key.h"
 #include "ops/analysis/batch_norm_layers.h"
+#include "ops/analysis/checkpoint_coverage.h"
 #include "runtime/io/bundle.h"
 #include "tools/sf.h"
 
@@ -73,6 +74,18 @@ absl::Status PrintTensors(const std::string& prefix, std::ostream& out) {
   return absl::OkStatus();
 }
 
+// Whether the checkpoint has the graph's variables, by the names that its saver restores them from; 1 if not.
+absl::StatusOr<int> CompareWithGraph(const ModelFile& file, std::ostream& out) {
+  std::vector<Output> variables;
+  for (const Variable* variable : file.graph->variables(kGlobalVariables)) variables.push_back(variable->ref());
+  SF_ASSIGN_OR_RETURN(const CheckpointCoverage coverage,
+                      CoverageOfCheckpoint(PosixEnv(), file.checkpoint, *file.graph, variables, {}, file.meta.saver));
+  for (const Node* missing : coverage.missing) out << "not in the checkpoint: variable " << missing->name() << "\n";
+  for (const std::string& line : coverage.different) out << "of another kind: " << line << "\n";
+  for (const std::string& name : coverage.unused) out << "no variable of the graph takes: " << name << "\n";
+  return coverage.missing.empty() && coverage.different.empty() ? 0 : 1;
+}
+
 std::string ScopeOf(const std::string& name) {
   const size_t slash = name.rfind('/');
   return slash == std::string::npos ? "" : name.substr(0, slash);
@@ -94,6 +107,7 @@ void PrintRow(const std::string& name, DataType dtype, const Shape& shape, const
 }  // namespace
 
 absl::StatusOr<int> SfInspect(const SfArguments& arguments, std::ostream& out) {
+  int code = 0;
   for (const std::string& path : arguments.files) {
     SF_ASSIGN_OR_RETURN(const ModelFile file, OpenModelFile(path));
     out << path << ": " << file.kind << "\n";
@@ -103,9 +117,13 @@ absl::StatusOr<int> SfInspect(const SfArguments& arguments, std::ostream& out) {
       PrintNodes(*file.graph, out);
       PrintLayers(*file.graph, out);
     }
-    if (!file.checkpoint.empty()) SF_RETURN_IF_ERROR(PrintTensors(file.checkpoint, out));
+    if (file.checkpoint.empty()) continue;
+    SF_RETURN_IF_ERROR(PrintTensors(file.checkpoint, out));
+    if (file.graph == nullptr) continue;
+    SF_ASSIGN_OR_RETURN(const int differs, CompareWithGraph(file, out));
+    code = std::max(code, differs);
   }
-  return 0;
+  return code;
 }
 
 absl::StatusOr<int> SfSummary(const SfArguments& arguments, std::ostream& out) {

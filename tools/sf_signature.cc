@@ -30,22 +30,35 @@ absl::StatusOr<Tensor> ReadValue(Output feed, const std::string& text) {
       absl::StrCat("--feeds: '", text, "' is no ", DataTypeName(feed.dtype()), " for ", feed.name()));
 }
 
-// Results that nobody uses and that depend on something fed.
+// Whether it stands there for a gradient, as TensorFlow's and our names tell: "gradients/...", ".../mul_grad/...".
+bool IsOfGradient(const Node& node) {
+  for (absl::string_view scope : absl::StrSplit(node.name(), '/')) {
+    if (absl::StartsWith(scope, "gradients") || absl::EndsWith(scope, "_grad")) return true;
+  }
+  return false;
+}
+
+// Results that nobody uses, or gradients alone, and that depend on something fed.
 std::vector<Output> UnusedResults(const Graph& g) {
   absl::flat_hash_set<const Node*> used, fed;
   for (const auto& node : g.nodes()) {
     bool depends = node->op().is(OpRole::kPlaceholder);
+    const bool counts = !IsOfGradient(*node) && !node->op().has(kShapeOnly);
     for (Output input : node->inputs()) {
-      used.insert(input.node());
+      if (counts) used.insert(input.node());
       depends |= fed.contains(input.node());
     }
-    for (const Node* control : node->control_inputs()) used.insert(control);
+    if (counts) used.insert(node->control_inputs().begin(), node->control_inputs().end());
     if (depends) fed.insert(node.get());
   }
   std::vector<Output> results;
   for (const auto& node : g.nodes()) {
-    const bool is_result = node->num_outputs() > 0 && fed.contains(node.get()) && !used.contains(node.get()) &&
-                           !node->op().is(OpRole::kPlaceholder) && !absl::StartsWith(node->name(), "save/");
+    // What stands in a branch, and the predicates of branches, are no results.
+    const bool outside = node->context() == nullptr && (node->num_outputs() == 0 || node->output_dtype(0) != DT_BOOL);
+    const bool is_result = outside && node->num_outputs() > 0 && fed.contains(node.get()) &&
+                           !used.contains(node.get()) && !node->op().is(OpRole::kPlaceholder) &&
+                           !absl::StartsWith(node->name(), "save/") && !IsOfGradient(*node) &&
+                           !node->op().has(kShapeOnly);
     if (is_result && results.size() < kMaxResults) results.push_back(node->output(0));
   }
   return results;
@@ -70,7 +83,9 @@ absl::StatusOr<SfSignature> ReadSignature(const ModelFile& file, const SfArgumen
     signature.targets.push_back(node);
   }
   if (signature.fetches.empty() && signature.targets.empty()) {
-    for (const CollectionItem& item : g.collection(kTrainOp)) signature.targets.push_back(item);
+    if (!arguments.results_only) {
+      for (const CollectionItem& item : g.collection(kTrainOp)) signature.targets.push_back(item);
+    }
     if (signature.targets.empty()) signature.fetches = UnusedResults(g);
   }
   if (signature.fetches.empty() && signature.targets.empty()) {

@@ -34,22 +34,32 @@ std::vector<Node*> Needed(const Graph& g, const Node* node) {
 
 const Node* NodeOf(const Graph& g, absl::string_view tensor) { return g.FindNode(tensor.substr(0, tensor.find(':'))); }
 
-// The names under which the saver restores variables.
-std::map<const Node*, std::string, ById> RestoredNames(const Graph& g, const SaverInfo& saver) {
-  std::map<const Node*, std::string, ById> names;
+// Element `i` of a constant list of strings; null when there is none.
+const std::string* StringAt(Output list, int i) {
+  if (!list.node()->op().is(OpRole::kConst)) return nullptr;
+  const Tensor& strings = list.node()->attr<Tensor>("value");
+  return strings.dtype() == DT_STRING && i < strings.num_elements() ? &strings.flat<std::string>()[i] : nullptr;
+}
+
+// Where the saver restores a variable from.
+struct Restored {
+  std::string key;
+  bool is_part = false;  // of a partitioned variable, all of whose parts share the key
+};
+std::map<const Node*, Restored, ById> RestoredFrom(const Graph& g, const SaverInfo& saver) {
+  std::map<const Node*, Restored, ById> restored;
   for (const Node* node : Needed(g, NodeOf(g, saver.restore_op))) {
     if (!IsType(*node, {"Assign", "AssignVariableOp"})) continue;
     const Output value = ViewedValue(node->input(1));
     if (!IsType(*value.node(), {"RestoreV2"})) continue;
     const Output keys = value.node()->input(1);
     const Node* variable = VariableBehind(node->input(0));
-    if (variable == nullptr || !keys.node()->op().is(OpRole::kConst)) continue;
-    const Tensor& list = keys.node()->attr<Tensor>("value");
-    if (list.dtype() == DT_STRING && value.index() < list.num_elements()) {
-      names[variable] = list.flat<std::string>()[static_cast<size_t>(value.index())];
-    }
+    if (variable == nullptr) continue;
+    const std::string* key = StringAt(keys, value.index());
+    const std::string* slice = StringAt(value.node()->input(2), value.index());
+    if (key != nullptr) restored[variable] = {.key = *key, .is_part = slice != nullptr && !slice->empty()};
   }
-  return names;
+  return restored;
 }
 
 std::string Names(const std::vector<const Node*>& nodes) {
@@ -108,31 +118,33 @@ absl::StatusOr<CheckpointCoverage> CoverageOfCheckpoint(Env* env, const std::str
   SF_ASSIGN_OR_RETURN(const BundleReader reader, BundleReader::Open(env, prefix));
   CheckpointCoverage coverage{
       .subject = absl::StrCat("checkpoint ", prefix), .read = {}, .missing = {}, .different = {}, .unused = {}};
-  std::map<const Node*, std::string, ById> names;
+  std::map<const Node*, Restored, ById> restored;
   if (saver.has_value()) {
-    names = RestoredNames(g, *saver);
+    restored = RestoredFrom(g, *saver);
   } else {
     for (const auto& node : g.nodes()) {
-      if (node->op().is(OpRole::kVariable) || node->op().is(OpRole::kVarHandle)) names[node.get()] = node->name();
+      if (node->op().is(OpRole::kVariable) || node->op().is(OpRole::kVarHandle))
+        restored[node.get()] = {.key = node->name()};
     }
   }
   for (const Node* variable : VariablesReadBy(g, fetches, targets)) {
     coverage.read.push_back(variable);
-    const auto name = names.find(variable);
-    const auto entry = name == names.end() ? reader.tensors().end() : reader.tensors().find(name->second);
+    const auto from = restored.find(variable);
+    const auto entry = from == restored.end() ? reader.tensors().end() : reader.tensors().find(from->second.key);
     if (entry == reader.tensors().end()) {
       coverage.missing.push_back(variable);
       continue;
     }
     const DataType dtype = variable->attr<DataType>("dtype");
     const Shape& shape = ShapeOfVariable(*variable);
-    if (entry->second.dtype == dtype && shape.IsCompatibleWith(entry->second.shape)) continue;
+    const bool fits = from->second.is_part || shape.IsCompatibleWith(entry->second.shape);
+    if (entry->second.dtype == dtype && fits) continue;
     coverage.different.push_back(absl::StrCat(variable->name(), " is ", DataTypeName(entry->second.dtype),
                                               entry->second.shape.ToString(), " in the file and ", DataTypeName(dtype),
                                               shape.ToString(), " in the graph"));
   }
   std::set<std::string> taken;
-  for (const auto& [variable, name] : names) taken.insert(name);
+  for (const auto& [variable, from] : restored) taken.insert(from.key);
   for (const auto& [name, entry] : reader.tensors()) {
     if (!taken.contains(name)) coverage.unused.push_back(name);
   }

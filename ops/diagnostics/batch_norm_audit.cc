@@ -378,7 +378,8 @@ absl::StatusOr<BatchNormAudit> AuditBatchNorm(const Graph& g, const Session::Fee
 }
 
 std::string BatchNormAudit::ToString() const {
-  std::string text = absl::StrCat(trains ? "training" : "inference", " run, ", layers.size(), " batch-norm layers\n");
+  std::string text = absl::StrCat(trains ? "training" : "inference", " run, ", layers.size(),
+                                  layers.size() == 1 ? " batch-norm layer\n" : " batch-norm layers\n");
   for (const BatchNormLayerRun& run : layers) {
     const char* statistics = run.statistics == BatchNormStatistics::kBatch    ? "statistics of the batch"
                              : run.statistics == BatchNormStatistics::kMoving ? "moving averages"

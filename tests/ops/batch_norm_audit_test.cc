@@ -412,7 +412,7 @@ TEST(BatchNormAudit, ReportsWhatARunDoesWithALayer) {
   const absl::StatusOr<BatchNormAudit> audit = AuditBatchNorm(p.g, run.feeds, run.fetches, run.targets);
   ASSERT_TRUE(audit.ok()) << audit.status();
   EXPECT_EQ(audit->ToString(),
-            "training run, 1 batch-norm layers\n"
+            "training run, 1 batch-norm layer\n"
             "  batch_normalization: statistics of the batch (is_training decides), 4 elements per channel\n"
             "    updates: batch_normalization/cond_2/AssignMovingAvg, batch_normalization/cond_3/AssignMovingAvg\n"
             "    trained: batch_normalization/gamma, batch_normalization/beta\n"
@@ -531,6 +531,86 @@ TEST_P(WiringAuditTest, NamesTheMistakeAndNotTheCorrectedTwin) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Table, WiringAuditTest, testing::ValuesIn(kWiringRows));
+
+// A step is audited as it runs: with the functions inlined that it calls.
+TEST(WiringAudit, LooksIntoFunctions) {
+  constexpr char kGraph[] = R"pb(
+    node {
+      name: "x"
+      op: "Placeholder"
+      attr {
+        key: "dtype"
+        value { type: DT_FLOAT }
+      }
+    }
+    node {
+      name: "labels"
+      op: "Placeholder"
+      attr {
+        key: "dtype"
+        value { type: DT_FLOAT }
+      }
+    }
+    node {
+      name: "call"
+      op: "PartitionedCall"
+      input: "x"
+      input: "labels"
+      attr {
+        key: "Tin"
+        value { list { type: DT_FLOAT type: DT_FLOAT } }
+      }
+      attr {
+        key: "Tout"
+        value { list { type: DT_FLOAT } }
+      }
+      attr {
+        key: "f"
+        value { func { name: "loss" } }
+      }
+    }
+    library {
+      function {
+        signature {
+          name: "loss"
+          input_arg { name: "x" type: DT_FLOAT }
+          input_arg { name: "labels" type: DT_FLOAT }
+          output_arg { name: "y" type: DT_FLOAT }
+        }
+        node_def {
+          name: "p"
+          op: "Softmax"
+          input: "x"
+          attr {
+            key: "T"
+            value { type: DT_FLOAT }
+          }
+        }
+        node_def {
+          name: "xent"
+          op: "SoftmaxCrossEntropyWithLogits"
+          input: "p:softmax:0"
+          input: "labels"
+          attr {
+            key: "T"
+            value { type: DT_FLOAT }
+          }
+        }
+        ret { key: "y" value: "xent:loss:0" }
+      }
+    }
+  )pb";
+  Graph g;
+  const absl::Status imported = ImportGraphDefText(kGraph, g);
+  ASSERT_TRUE(imported.ok()) << imported;
+  std::vector<std::string> told;
+  Session session(g, {.threads = 1, .warn = [&](absl::string_view line) { told.push_back(std::string(line)); }});
+  const Tensor rows = Tensor::Matrix<float>({{1, 2}, {0, 1}});
+  const absl::StatusOr<Tensor> loss =
+      session.Run({{*g.FindOutput("x"), rows}, {*g.FindOutput("labels"), rows}}, *g.FindOutput("call"));
+  ASSERT_TRUE(loss.ok()) << loss.status();
+  EXPECT_THAT(told, ElementsAre(HasSubstr("takes logits, but it gets probabilities: the output of Softmax 'call/p'")));
+}
 
 struct ModelRow {
   const char* file;

@@ -5,6 +5,9 @@
 #include <google/protobuf/util/json_util.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "ops/array.h"
@@ -229,6 +232,36 @@ TEST(ExplainTest, AFedPredicateLeavesOneBranch) {
   EXPECT_EQ(mean->guard, "training:0");
 }
 
+// What the Trace Event Format asks of the kinds of events that are written: complete events, counters and metadata.
+void CheckTraceEvent(const google::protobuf::Struct& event) {
+  using google::protobuf::Value;
+  const auto has = [&](const char* name, Value::KindCase kind) {
+    const auto it = event.fields().find(name);
+    EXPECT_TRUE(it != event.fields().end() && it->second.kind_case() == kind) << name << " of " << event.DebugString();
+    return it != event.fields().end() && it->second.kind_case() == kind;
+  };
+  if (!has("ph", Value::kStringValue) || !has("name", Value::kStringValue) || !has("pid", Value::kNumberValue)) return;
+  const std::string phase = event.fields().at("ph").string_value(), name = event.fields().at("name").string_value();
+  if (phase == "X") {
+    has("cat", Value::kStringValue);
+    has("tid", Value::kNumberValue);
+    if (has("ts", Value::kNumberValue) && has("dur", Value::kNumberValue)) {
+      EXPECT_GE(event.fields().at("dur").number_value(), 0);
+    }
+  } else if (phase == "C") {
+    if (!has("ts", Value::kNumberValue) || !has("args", Value::kStructValue)) return;
+    for (const auto& [series, value] : event.fields().at("args").struct_value().fields()) {
+      EXPECT_EQ(value.kind_case(), Value::kNumberValue) << series;
+    }
+  } else {
+    EXPECT_EQ(phase, "M");
+    EXPECT_TRUE(name == "process_name" || name == "thread_name") << name;
+    if (has("args", Value::kStructValue)) {
+      EXPECT_TRUE(event.fields().at("args").struct_value().fields().contains("name"));
+    }
+  }
+}
+
 // A training step with everything in it, for the forms of output.
 TEST(ExplainTest, IsWrittenAsTextDotAndTrace) {
   Network n;
@@ -262,14 +295,27 @@ TEST(ExplainTest, IsWrittenAsTextDotAndTrace) {
     const auto status = google::protobuf::util::JsonStringToMessage(ExplanationTrace(*e, profile), &trace);
     ASSERT_TRUE(status.ok()) << status.ToString();
     int timed = 0;
+    std::map<double, std::vector<std::pair<double, double>>> times;  // by thread: begin and end
     for (const auto& event : trace.fields().at("traceEvents").list_value().values()) {
+      CheckTraceEvent(event.struct_value());
       const auto& fields = event.struct_value().fields();
-      ASSERT_TRUE(fields.contains("ph") && fields.contains("pid") && fields.contains("name"));
+      if (fields.at("ph").string_value() == "X") {
+        const double begin = fields.at("ts").number_value();
+        times[fields.at("tid").number_value()].push_back({begin, begin + fields.at("dur").number_value()});
+      }
       if (fields.at("ph").string_value() != "X" || fields.at("name").string_value() == "wait") continue;
       ++timed;
       EXPECT_TRUE(fields.at("args").struct_value().fields().contains("instruction"));
     }
     EXPECT_EQ(timed, static_cast<int>(profile.entries().size()));
+    // Of one thread, events follow or hold one another.
+    for (auto& [thread, spans] : times) {
+      std::sort(spans.begin(), spans.end());
+      for (size_t i = 1; i < spans.size(); ++i) {
+        const bool follows = spans[i].first >= spans[i - 1].second - 1e-3;
+        EXPECT_TRUE(follows || spans[i].second <= spans[i - 1].second + 1e-3) << thread << " " << i;
+      }
+    }
   }
 }
 

@@ -14,6 +14,7 @@
 #include "ops/layers/core.h"
 #include "ops/layers/normalization.h"
 #include "ops/math.h"
+#include "ops/nn.h"
 #include "ops/state.h"
 #include "runtime/io/bundle.h"
 #include "runtime/io/env.h"
@@ -54,6 +55,7 @@ TEST(SfTest, OnFilesThatTensorFlowWrote) {
       {"inspect tests/golden/files/checkpoint_v2_dtypes/model.ckpt", 0, {"tensor h: half[2]", "every checksum agrees"}},
       {"inspect tests/golden/files/checkpoint_v2_several_steps", 0, {"model.ckpt-40"}},
       {"inspect tests/golden/files/checkpoint_v2_sharded/sharded.index", 0, {"every checksum agrees"}},
+      {"dependence tests/golden/models/inference_meta_ref.pb", 0, {"prob:0: independent"}},
       {"summary tests/golden/models/nn_relu_bn_ref.pb tests/golden/files/checkpoint_v2_dtypes/model.ckpt",
        0,
        {"batch_normalization/gamma", "trainable", "batch_normalization/", "4 variables", "scope/b"}},
@@ -105,6 +107,9 @@ TEST(SfTest, BadUsageAndUnreadableFiles) {
       absl::StrCat("reestimate --output=/tmp/x --data=/nowhere ", kModel),
       "explain tests/golden/files/checkpoint_v2_dtypes/model.ckpt",
       "inspect tests/golden/files/tfrecord/data.tfrecord",
+      "inspect tests/golden/files/tfrecord",
+      "dependence tests/golden/models/nn_relu_plain_ref.pb",
+      absl::StrCat("export --format=pdf --fetches=Relu_2 --output=/tmp/x ", kModel),
   };
   for (const std::string& row : rows) {
     const Outcome outcome = RunSf(row);
@@ -177,6 +182,45 @@ TEST(SfTest, OnFilesOfOurOwn) {
   ASSERT_TRUE(reader.ok()) << reader.status();
   EXPECT_NEAR(reader->Read("bn/moving_mean").value().flat<float>()[0], 0.2, 1e-6);
   EXPECT_NEAR(reader->Read("bn/moving_variance").value().flat<float>()[0], 0.08 / 3, 1e-6);
+
+  // The same model to predict with, as a folder.
+  const std::string model = folder + "/saved_model";
+  const Outcome exported =
+      RunSf(absl::StrCat("export --format=saved_model --fetches=bn/batchnorm/add_1 --data=", folder,
+                         "/images.idx --output=", model, " ", prefix));
+  EXPECT_EQ(exported.code, 0) << exported.output;
+  const Outcome inspected = RunSf(absl::StrCat("inspect ", model));
+  EXPECT_EQ(inspected.code, 0) << inspected.output;
+  EXPECT_TRUE(absl::StrContains(inspected.output, "SavedModel")) << inspected.output;
+
+  // A graph that has outgrown its checkpoint.
+  {
+    Graph g;
+    NewVariable(g, Tensor(1.0f), {.name = "bn/gamma"});
+    NewVariable(g, Tensor(1.0f), {.name = "head"});
+    ASSERT_TRUE(WriteWholeFile(PosixEnv(), prefix + ".meta", MetaGraphBytes(g).value()).ok());
+  }
+  const Outcome outgrown = RunSf(absl::StrCat("inspect ", prefix));
+  EXPECT_EQ(outgrown.code, 1) << outgrown.output;
+  for (const char* part : {"not in the checkpoint: variable head", "no variable of the graph takes: bn/beta",
+                           "of another kind: bn/gamma is float[4] in the file and float[] in the graph"}) {
+    EXPECT_TRUE(absl::StrContains(outgrown.output, part)) << part << "\n" << outgrown.output;
+  }
+}
+
+// What is no batch normalization is audited, too.
+TEST(SfTest, AuditsTheWiringOfAFile) {
+  Graph g;
+  const Output x = Placeholder(g, {.dtype = DT_FLOAT, .shape = {-1, 3}, .name = "x"});
+  const Output labels = Placeholder(g, {.dtype = DT_FLOAT, .shape = {-1, 3}, .name = "labels"});
+  SoftmaxCrossEntropyWithLogits(Softmax(x, {.name = "probabilities"}), labels, {.name = "xent"});
+  const std::string path = testing::TempDir() + "/wiring.pbtxt";
+  ASSERT_TRUE(WriteWholeFile(PosixEnv(), path, GraphDefText(g).value()).ok());
+  const Outcome audited = RunSf(absl::StrCat("audit ", path));
+  EXPECT_EQ(audited.code, 1) << audited.output;
+  EXPECT_TRUE(absl::StrContains(audited.output,
+                                "takes logits, but it gets probabilities: the output of Softmax 'probabilities'"))
+      << audited.output;
 }
 
 }  // namespace
