@@ -22,6 +22,12 @@ std::string TypeNames(DataTypeSet types) {
 absl::Status Set(AttrMap* attrs, const std::string& name, AttrValue value, const ArgDef& arg) {
   auto [it, inserted] = attrs->try_emplace(name, value);
   if (inserted || it->second == value) return absl::OkStatus();
+  // A file does not say of what an empty list is.
+  const auto* types = value.find<std::vector<DataType>>();
+  if (it->second.is<EmptyList>() && types != nullptr && types->empty()) {
+    it->second = std::move(value);
+    return absl::OkStatus();
+  }
   return absl::InvalidArgumentError(absl::StrCat("input '", arg.name, "' says that attribute ", name, " is ",
                                                  value.ToString(), ", but it is ", it->second.ToString()));
 }

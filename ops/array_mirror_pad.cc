@@ -103,18 +103,21 @@ absl::Status MirrorPadGradShape(ShapeContext& c) {
 absl::StatusOr<Kernel> MirrorPadGradKernel(const KernelSetup& setup) {
   Kernel kernel;
   const int64_t offset = Offset(setup.attr<std::string>("mode"));
-  DispatchType<float, double, int32_t, int64_t>(setup.output_dtype(0), [&]<typename T>() {
-    kernel = [offset](KernelContext& c) -> absl::Status {
-      const Shape &in = *c.input(0).shape, &out = *c.output(0).shape;
-      SF_ASSIGN_OR_RETURN(const Sizes paddings, PaddingsInput(c, out, in));
-      SF_RETURN_IF_ERROR(CheckMirror(paddings, out, offset));
-      ClearOutput(c.output(0));
-      const T* x = c.in<T>(0);
-      T* y = c.out<T>(0);
-      ForEachMirrored(out, in, paddings, offset, [&](int64_t from, int64_t to) { y[to] = WrapAdd(y[to], x[from]); });
-      return absl::OkStatus();
-    };
-  });
+  DispatchType<float, double, Half, BFloat16, int32_t, int64_t, uint8_t, int8_t, int16_t, uint16_t, uint32_t, uint64_t>(
+      setup.output_dtype(0), [&]<typename T>() {
+        kernel = [offset](KernelContext& c) -> absl::Status {
+          const Shape &in = *c.input(0).shape, &out = *c.output(0).shape;
+          SF_ASSIGN_OR_RETURN(const Sizes paddings, PaddingsInput(c, out, in));
+          SF_RETURN_IF_ERROR(CheckMirror(paddings, out, offset));
+          ClearOutput(c.output(0));
+          const T* x = c.in<T>(0);
+          T* y = c.out<T>(0);
+          ForEachMirrored(out, in, paddings, offset, [&](int64_t from, int64_t to) {
+            y[to] = static_cast<T>(WrapAdd<ComputeType<T>>(Widen(y[to]), Widen(x[from])));
+          });
+          return absl::OkStatus();
+        };
+      });
   return kernel;
 }
 
@@ -123,7 +126,7 @@ void MirrorPadGradGradient(GradientContext& c) { c.set_dx(0, MirrorPad(c.dy(0), 
 const OpRegistrar mirror_pad_grad({.name = "MirrorPadGrad",
                                    .inputs = {"input: T", "paddings: Tpaddings"},
                                    .outputs = {"output: T"},
-                                   .attrs = {"T: {float, double, int32, int64}", "Tpaddings: indextype = int32",
+                                   .attrs = {"T: realnumbertype", "Tpaddings: indextype = int32",
                                              "mode: {'REFLECT', 'SYMMETRIC'}"},
                                    .shape = MirrorPadGradShape,
                                    .gradient = MirrorPadGradGradient,

@@ -69,6 +69,10 @@ template <typename T>
 void AddTo(T& element, const T& update) {
   if constexpr (kIsShortFloat<T>) {
     element = T(float(element) + float(update));
+  } else if constexpr (std::is_same_v<T, bool>) {
+    element = element || update;
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    element += update;
   } else {
     element = WrapAdd(element, update);
   }
@@ -76,13 +80,13 @@ void AddTo(T& element, const T& update) {
 
 absl::StatusOr<Kernel> ScatterNdKernel(const KernelSetup& setup) {
   Kernel kernel;
-  DispatchType<float, double, Half, BFloat16, int32_t, int64_t, uint8_t, int8_t, int16_t, uint16_t, uint32_t, uint64_t>(
-      setup.output_dtype(0), [&]<typename T>() {
-        kernel = [](KernelContext& c) {
-          ClearOutput(c.output(0));
-          return ScatterInto<T>(c, 0, 1, AddTo<T>);
-        };
-      });
+  DispatchType<float, double, Half, BFloat16, int32_t, int64_t, uint8_t, int8_t, int16_t, uint16_t, uint32_t, uint64_t,
+               bool, std::string>(setup.output_dtype(0), [&]<typename T>() {
+    kernel = [](KernelContext& c) {
+      std::fill_n(c.out<T>(0), c.output(0).num_elements, T());
+      return ScatterInto<T>(c, 0, 1, AddTo<T>);
+    };
+  });
   return kernel;
 }
 
@@ -91,7 +95,7 @@ void ScatterNdGradient(GradientContext& c) { c.set_dx(1, GatherNd(c.dy(0), c.x(0
 const OpRegistrar scatter_nd({.name = "ScatterNd",
                               .inputs = {"indices: Tindices", "updates: T", "shape: Tindices"},
                               .outputs = {"output: T"},
-                              .attrs = {kNumberT, "Tindices: indextype", kBadIndicesPolicy},
+                              .attrs = {"T: type", "Tindices: indextype", kBadIndicesPolicy},
                               .shape = ScatterNdShape,
                               .gradient = ScatterNdGradient,
                               .kernel = ScatterNdKernel,

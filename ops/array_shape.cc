@@ -107,6 +107,13 @@ const OpRegistrar rank({.name = "Rank",
                         .shape_value = RankShapeValue,
                         .doc = "The rank of the input."});
 
+// The product of the sizes other than 0 and unknown ones.
+int64_t PositiveSizes(const Shape& shape) {
+  int64_t product = 1;
+  for (int i = 0; i < shape.rank(); ++i) product = shape.dim(i) > 0 ? MultiplySizes(product, shape.dim(i)) : product;
+  return product;
+}
+
 // Reshape: the same elements in another shape, of which one size may follow from the others.
 absl::Status ReshapeShape(ShapeContext& c) {
   SF_RETURN_IF_ERROR(c.WithRank(1, 1).status());
@@ -132,6 +139,8 @@ absl::Status ReshapeShape(ShapeContext& c) {
     const int64_t n = in.num_elements();
     if (num_unknown == 1 && known > 0 && n % known == 0) {
       out.set_dim(unknown, n / known);
+    } else if (num_unknown == 1 && known == 0 && n == 0) {
+      out.set_dim(unknown, PositiveSizes(in) / PositiveSizes(out));  // any size fits; TensorFlow takes this one
     } else if (num_unknown == 1 && known == 0) {
       return absl::InvalidArgumentError(
           absl::StrCat("shape ", out.ToString(), " has a size of 0, so its open size does not follow"));

@@ -6,6 +6,7 @@
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
 #include "ops/batch_rules.h"
+#include "ops/elementwise.h"
 #include "ops/math.h"
 #include "ops/neutral_operands.h"
 #include "ops/strided_copy.h"
@@ -95,9 +96,10 @@ const OpRegistrar slice({.name = "Slice",
 
 // Range: start, start + delta, ... before limit.
 template <typename T>
-absl::StatusOr<int64_t> RangeSize(T start, T limit, T delta) {
-  if (!(delta > T(0)) && !(delta < T(0))) return absl::InvalidArgumentError("delta is 0, expected another number");
-  if (delta > T(0) ? start > limit : start < limit) {
+absl::StatusOr<int64_t> RangeSize(T start_value, T limit_value, T delta_value) {
+  const auto start = Widen(start_value), limit = Widen(limit_value), delta = Widen(delta_value);
+  if (!(delta > 0) && !(delta < 0)) return absl::InvalidArgumentError("delta is 0, expected another number");
+  if (delta > 0 ? start > limit : start < limit) {
     return absl::InvalidArgumentError(absl::StrCat("start ", start, " lies beyond limit ", limit));
   }
   constexpr double kMost = 1e15;  // far more than memory, and exact in double
@@ -108,16 +110,18 @@ absl::StatusOr<int64_t> RangeSize(T start, T limit, T delta) {
     const __int128 step = delta > 0 ? __int128{delta} : -__int128{delta};
     size = static_cast<double>((distance + step - 1) / step);
   } else {
-    size = std::ceil(std::abs((static_cast<double>(limit) - start) / delta));
+    // Rounded as T at each step, as in TensorFlow: the three floats 0, 0.6 and 0.2 give three elements, not four.
+    const T distance = static_cast<T>(limit - start);
+    size = std::ceil(std::abs(static_cast<double>(Widen(static_cast<T>(Widen(distance) / delta)))));
   }
   if (!(size <= kMost)) return absl::InvalidArgumentError("the range has too many elements");
   return static_cast<int64_t>(size);
 }
 
-// The number of elements, from three scalars of one type.
+// The number of elements, from three integers of one type.
 absl::StatusOr<int64_t> RangeSizeOf(DataType dtype, const void* start, const void* limit, const void* delta) {
   absl::StatusOr<int64_t> size = absl::InvalidArgumentError("no range of this type");
-  DispatchType<float, double, int32_t, int64_t>(dtype, [&]<typename T>() {
+  DispatchType<int32_t, int64_t>(dtype, [&]<typename T>() {
     size = RangeSize(*static_cast<const T*>(start), *static_cast<const T*>(limit), *static_cast<const T*>(delta));
   });
   return size;
@@ -139,7 +143,7 @@ absl::Status RangeShape(ShapeContext& c) {
 
 absl::StatusOr<Kernel> RangeKernel(const KernelSetup& setup) {
   Kernel kernel;
-  DispatchType<float, double, int32_t, int64_t>(setup.output_dtype(0), [&]<typename T>() {
+  DispatchType<float, double, Half, BFloat16, int32_t, int64_t>(setup.output_dtype(0), [&]<typename T>() {
     kernel = [](KernelContext& c) {
       const T start = c.scalar<T>(0), delta = c.scalar<T>(2);
       SF_ASSIGN_OR_RETURN(const int64_t size, RangeSize(start, c.scalar<T>(1), delta));
@@ -148,7 +152,7 @@ absl::StatusOr<Kernel> RangeKernel(const KernelSetup& setup) {
       T value = start;
       for (int64_t i = 0; i < size; ++i) {
         c.out<T>(0)[i] = value;
-        if (i + 1 < size) value += delta;
+        if (i + 1 < size) value = static_cast<T>(Widen(value) + Widen(delta));
       }
       return absl::OkStatus();
     };
@@ -159,7 +163,7 @@ absl::StatusOr<Kernel> RangeKernel(const KernelSetup& setup) {
 const OpRegistrar range({.name = "Range",
                          .inputs = {"start: Tidx", "limit: Tidx", "delta: Tidx"},
                          .outputs = {"output: Tidx"},
-                         .attrs = {"Tidx: {float, double, int32, int64} = int32"},
+                         .attrs = {"Tidx: {float, double, half, bfloat16, int32, int64} = int32"},
                          .shape = RangeShape,
                          .gradient = kNotDifferentiable,
                          .kernel = RangeKernel,

@@ -3,6 +3,7 @@
 #include "graph/gradients.h"
 #include "ops/array.h"
 #include "ops/array_shapes.h"
+#include "ops/math_binary.h"
 #include "ops/slice_spec.h"
 #include "ops/variable_value.h"
 
@@ -21,6 +22,25 @@ SliceMasks MasksOf(const Source& source) {
           .shrink_axis = source.template attr<int64_t>("shrink_axis_mask")};
 }
 
+// OK where a value of this shape broadcasts to the slice.
+absl::Status CheckValue(const Shape& slice, const Shape& value) {
+  const absl::StatusOr<Shape> both = BroadcastShapes(slice, value);
+  if (both.ok() && both->IsCompatibleWith(slice)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("value has shape ", value.ToString(), ", the slice ", slice.ToString()));
+}
+
+// `value` as it is read in the order of the slice's elements.
+StridedView BroadcastView(const Shape& value, const Shape& slice) {
+  const Sizes strides = RowMajorStrides(value);
+  StridedView view;
+  for (int d = 0; d < slice.rank(); ++d) {
+    const int own = d - (slice.rank() - value.rank());
+    view.Add(slice.dim(d), own < 0 || value.dim(own) == 1 ? 0 : strides[own]);
+  }
+  return view;
+}
+
 absl::Status AssignShape(ShapeContext& c) {
   SliceEntries entries{.size = Shape::kUnknownDim};
   for (int i = 1; i <= 3; ++i) {
@@ -34,7 +54,7 @@ absl::Status AssignShape(ShapeContext& c) {
   const Shape target = is_value ? c.input(0) : VariableShapeBehind(c, 0);
   if (target.has_rank() && entries.size != Shape::kUnknownDim) {
     SF_ASSIGN_OR_RETURN(const SliceSpec spec, SliceSpec::Make(entries, MasksOf(c), target));
-    SF_RETURN_IF_ERROR(Annotate(spec.output.MergeWith(c.input(4)).status(), "the slice and value: "));
+    SF_RETURN_IF_ERROR(CheckValue(spec.output, c.input(4)));
   }
   if (c.num_outputs() > 0) c.set_output(0, target);
   return absl::OkStatus();
@@ -52,11 +72,16 @@ absl::Status WriteSlice(KernelContext& c, const SliceMasks& masks, const Shape& 
       SliceSpec::Make(
           {.size = size, .begin = Integers(c.input(1)), .end = Integers(c.input(2)), .strides = Integers(c.input(3))},
           masks, shape));
-  if (spec.output != *c.input(4).shape) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("value has shape ", c.input(4).shape->ToString(), ", the slice ", spec.output.ToString()));
+  const Shape& value = *c.input(4).shape;
+  SF_RETURN_IF_ERROR(CheckValue(spec.output, value));
+  const IndexRange all = {0, spec.output.num_elements()};
+  if (value == spec.output) {
+    CopyToView(spec.View(shape), c.in<T>(4), to, all);
+    return absl::OkStatus();
   }
-  CopyToView(spec.View(shape), c.in<T>(4), to, {0, c.input(4).num_elements});
+  std::vector<T> broadcast(static_cast<size_t>(all.end));
+  CopyFromView(BroadcastView(value, spec.output), c.in<T>(4), broadcast.data(), all);
+  CopyToView(spec.View(shape), broadcast.data(), to, all);
   return absl::OkStatus();
 }
 
@@ -118,7 +143,8 @@ void UpdateGradient(GradientContext& c) {
                   .Attr("new_axis_mask", masks.new_axis)
                   .Attr("shrink_axis_mask", masks.shrink_axis)
                   .Build());
-  c.set_dx(4, StridedSlice(c.dy(0), c.x(1), c.x(2), c.x(3), options));
+  const Output slice = StridedSlice(c.dy(0), c.x(1), c.x(2), c.x(3), options);
+  c.set_dx(4, SumToShapeOf(slice, c.x(4), slice));
 }
 OpSpec UpdateSpec() {
   OpSpec spec = SliceAssign("TensorStridedSliceUpdate", "input: T", {"output: T"}, ValueKernel,

@@ -97,6 +97,7 @@ absl::Status SplitVShape(ShapeContext& c) {
       sum = AddSizes(sum, (*sizes)[i]);
     }
   }
+  if (open >= 0 && c.num_outputs() == 1) return absl::InvalidArgumentError("the size of the only part is -1");
   const int64_t whole = axis.has_value() ? value.dim(*axis) : Shape::kUnknownDim;
   if (sizes.has_value() && whole >= 0 && (open >= 0 ? sum > whole : sum != whole)) {
     return absl::InvalidArgumentError(absl::StrCat("the sizes add up to ", sum, ", expected ", whole));

@@ -7,18 +7,26 @@
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
 #include "ops/batch_rules.h"
+#include "ops/elementwise.h"
 
 namespace staticflow {
 namespace {
 
-// A total order: NaNs last.
+// A total order: NaNs last. Zeros of both signs are one value, but two of half and bfloat16, as in TensorFlow.
 template <typename T>
 bool Before(const T& a, const T& b) {
-  if constexpr (std::is_floating_point_v<T>) {
+  if constexpr (kIsShortFloat<T>) {
+    return a == b ? a.bits > b.bits : Before(float(a), float(b));
+  } else if constexpr (std::is_floating_point_v<T>) {
     return a < b || (b != b && a == a);
   } else {
     return a < b;
   }
+}
+
+template <typename T>
+bool Same(const T& a, const T& b) {
+  return a == b && !Before(a, b) && !Before(b, a);
 }
 
 // order[0, n): the positions of x in the order of their values, equal ones in order of position.
@@ -34,12 +42,12 @@ void SortPositions(const T* x, int64_t n, int64_t* order) {
 template <typename F>
 absl::StatusOr<Kernel> ComparableKernel(DataType dtype, F&& make) {
   Kernel kernel;
-  DispatchType<float, double, int32_t, int64_t, int8_t, int16_t, uint8_t, uint16_t, uint32_t, uint64_t, bool,
-               std::string>(dtype, [&]<typename T>() { kernel = make.template operator()<T>(); });
+  DispatchType<float, double, Half, BFloat16, int32_t, int64_t, int8_t, int16_t, uint8_t, uint16_t, uint32_t, uint64_t,
+               bool, std::string>(dtype, [&]<typename T>() { kernel = make.template operator()<T>(); });
   return kernel;
 }
 constexpr char kComparableT[] =
-    "T: {float, double, int32, int64, int8, int16, uint8, uint16, uint32, uint64, bool, string}";
+    "T: {float, double, half, bfloat16, int32, int64, int8, int16, uint8, uint16, uint32, uint64, bool, string}";
 
 void StoreIndex(const TensorView& out, int64_t i, int64_t value) {
   if (out.dtype == DT_INT64) {
@@ -68,7 +76,7 @@ absl::Status FindUnique(KernelContext& c) {
   SortPositions(x, n, order);
   int64_t distinct = 0;
   for (int64_t i = 0; i < n; ++i) {
-    const bool same = i > 0 && x[order[i]] == x[order[i - 1]];
+    const bool same = i > 0 && Same(x[order[i]], x[order[i - 1]]);
     first[order[i]] = same ? first[order[i - 1]] : order[i];
     distinct += same ? 0 : 1;
   }
@@ -258,7 +266,7 @@ absl::Status FindMissing(KernelContext& c) {
   for (int64_t i = 0; i < n; ++i) {
     const int64_t* at =
         std::lower_bound(order, order + m, x[i], [y](int64_t j, const T& v) { return Before(y[j], v); });
-    if (at == order + m || !(y[*at] == x[i])) missing[count++] = i;
+    if (at == order + m || !Same(y[*at], x[i])) missing[count++] = i;
   }
   SF_RETURN_IF_ERROR(c.AllocateOutput(0, {count}));
   SF_RETURN_IF_ERROR(c.AllocateOutput(1, {count}));

@@ -122,8 +122,8 @@ absl::StatusOr<Kernel> AdjustKernel(const KernelSetup& setup) {
 //   value = v                       dx += dvalue e_v
 //   saturation = 1 - m / v          dx += dsaturation (m / v^2 e_v - e_m / v)
 //   hue = (a - b) / (6 d) + const   dx += dhue ((e_a - e_b) / (6 d) - (a - b) / (6 d^2) (e_v - e_m))
-// Nothing comes from saturation where v is 0 and from hue where d is 0. Of equal components the first is the largest
-// and the last the smallest.
+// As in TensorFlow, saturation gives nothing to components that are not positive, and nothing comes from hue where d is
+// 0 or v is not positive. Of equal components the first is the largest and the last the smallest.
 void ToHsvGradient(GradientContext& c) {
   const Output x = c.x(0), dy = c.dy(0);
   const auto column = [](Output t, int64_t i) {
@@ -138,12 +138,13 @@ void ToHsvGradient(GradientContext& c) {
   const Output least_blue = mask(Equal(b, m)), least_green = mask(Equal(g, m)) * (1.0 - least_blue);
   const Output largest = join(red, green, blue);
   const Output smallest = join(1.0 - least_blue - least_green, least_green, least_blue);
-  const Output dsaturation = largest * DivNoNan(m, v * v) - smallest * DivNoNan(OnesLike(v), v);
+  const Output dsaturation = mask(Greater(x, 0)) * (largest * DivNoNan(m, v * v) - smallest * DivNoNan(OnesLike(v), v));
   // a - b is g - b, b - r or r - g.
   const Output e_a_minus_e_b = join(blue - green, red - blue, green - red);
   const Output a_minus_b = red * (g - b) + green * (b - r) + blue * (r - g);
   const Output six_d = d * 6.0;
-  const Output dhue = DivNoNan(e_a_minus_e_b, six_d) - DivNoNan(a_minus_b, six_d * d) * (largest - smallest);
+  const Output dhue =
+      mask(Greater(v, 0)) * (DivNoNan(e_a_minus_e_b, six_d) - DivNoNan(a_minus_b, six_d * d) * (largest - smallest));
   c.set_dx(0, column(dy, 0) * dhue + column(dy, 1) * dsaturation + column(dy, 2) * largest);
 }
 

@@ -66,8 +66,7 @@ absl::Status CheckBoxes(const KernelContext& c, int boxes, int64_t batch) {
   for (int64_t b = 0; b < c.input(box_ind).num_elements; ++b) {
     const int32_t image = c.in<int32_t>(box_ind)[b];
     if (image >= 0 && image < batch) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("box_ind[", b, "] is ", image, ", but there are ", batch, " images"));
+    return absl::OutOfRangeError(absl::StrCat("box_ind[", b, "] is ", image, ", but there are ", batch, " images"));
   }
   return absl::OkStatus();
 }
@@ -149,7 +148,8 @@ void CropGradient(GradientContext& c) {
                     .Attr("method", method)
                     .Build());
   }
-  if (method == "bilinear") c.set_dx(1, NodeBuilder("CropAndResizeGradBoxes", {dy, image, boxes, box_ind}).Build());
+  // TensorFlow moves boxes by the bilinear rule for both methods: by "nearest" nothing would move them.
+  c.set_dx(1, NodeBuilder("CropAndResizeGradBoxes", {dy, image, boxes, box_ind}).Build());
 }
 
 const OpRegistrar crop({.name = "CropAndResize",

@@ -299,8 +299,9 @@ template <typename T>
 absl::Status AreaInto(KernelContext& c, bool align_corners) {
   const TensorView &in = c.input(0), &out = c.output(0);
   if (out.num_elements == 0) return absl::OkStatus();
-  const ResizeAxis rows = {in.dim(1), out.dim(1), align_corners, false};
-  const ResizeAxis columns = {in.dim(2), out.dim(2), align_corners, false};
+  // A single row or column has no corners to align.
+  const ResizeAxis rows = {in.dim(1), out.dim(1), align_corners && in.dim(1) > 1, false};
+  const ResizeAxis columns = {in.dim(2), out.dim(2), align_corners && in.dim(2) > 1, false};
   const float share = 1 / (rows.scale * columns.scale);
   const int64_t channels = out.dim(3);
   for (int64_t p = c.range().begin * out.dim(1) * out.dim(2); p < c.range().end * out.dim(1) * out.dim(2); ++p) {

@@ -108,6 +108,8 @@ absl::Status LookupTable::Initialize(const TensorView& keys, const TensorView& v
 }
 
 absl::Status LookupTable::Insert(const TensorView& keys, const TensorView& values, bool clear) {
+  // All at once is how TensorFlow 2 initializes a fixed table.
+  if (fixed_ && clear) return Initialize(keys, values);
   if (fixed_) return absl::UnimplementedError("the table is fixed: it can be initialized, not changed");
   SF_RETURN_IF_ERROR(Check(keys, values));
   std::unique_lock lock(mutex_);

@@ -29,7 +29,8 @@ class LookupTable : public Resource {
   // Sets the contents of a fixed table. FailedPrecondition when it has other contents already; InvalidArgument when a
   // key comes with two values.
   absl::Status Initialize(const TensorView& keys, const TensorView& values);
-  // Adds or replaces; with `clear` everything that was there goes.
+  // Adds or replaces; with `clear` everything that was there goes, and a fixed table is initialized. Unimplemented for
+  // other inserts into a fixed table.
   absl::Status Insert(const TensorView& keys, const TensorView& values, bool clear);
   absl::Status Remove(const TensorView& keys);
   // values[i] = the value of keys[i], or the default: one value, or one per key. FailedPrecondition for a fixed table

@@ -11,7 +11,6 @@
 namespace staticflow {
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // The asymptotic series of I (sign -1) and K (sign 1) of order `order` for large x, without e^x and the root:
@@ -48,12 +47,12 @@ double I(int order, double x) {
 
 // e^x K_n(x).
 double ScaledK(int order, double x) {
-  if (!(x >= 0)) return kNan;
-  if (x == 0) return kInfinity;
+  if (std::isnan(x)) return x;
+  if (x <= 0) return kInfinity;  // also where K is not real, as in TensorFlow
   if (x <= 30) return std::cyl_bessel_k(order, x) * std::exp(x);
   return std::isinf(x) ? 0 : Asymptotic(order, x, 1) * std::sqrt(std::numbers::pi / (2 * x));
 }
-double K(int order, double x) { return x > 800 ? 0 : ScaledK(order, x) * std::exp(-x); }
+double K(int order, double x) { return x > 800 ? 0 : x <= 0 ? kInfinity : ScaledK(order, x) * std::exp(-x); }
 
 // Operator F on an element, computed in double.
 template <double (*F)(double)>
@@ -112,8 +111,9 @@ void J1Gradient(GradientContext& c) {
 const OpRegistrar j0_op(UnaryOp("BesselJ0", kFloatT, InDouble<::j0>(), J0Gradient, "The Bessel function J0."));
 const OpRegistrar j1_op(UnaryOp("BesselJ1", kFloatT, InDouble<::j1>(), J1Gradient, "The Bessel function J1."));
 
-double Y0(double x) { return x == 0 ? -kInfinity : x > 0 ? ::y0(x) : kNan; }
-double Y1(double x) { return x > 0 ? ::y1(x) : kNan; }
+// -infinity also where Y is not real, but no number at 0 for Y1: as in TensorFlow.
+double Y0(double x) { return x <= 0 ? -kInfinity : ::y0(x); }
+double Y1(double x) { return x == 0 ? std::numeric_limits<double>::quiet_NaN() : x < 0 ? -kInfinity : ::y1(x); }
 void Y0Gradient(GradientContext& c) { c.set_dx(0, -(c.dy(0) * BesselY1(c.x(0)))); }
 void Y1Gradient(GradientContext& c) { c.set_dx(0, c.dy(0) * (BesselY0(c.x(0)) - c.y(0) / c.x(0))); }
 const OpRegistrar y0_op(UnaryOp("BesselY0", kFloatT, InDouble<Y0>(), Y0Gradient, "The Bessel function Y0."));

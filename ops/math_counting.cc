@@ -157,10 +157,14 @@ absl::Status BoundShape(ShapeContext& c) {
   c.set_output(0, values);
   return absl::OkStatus();
 }
+template <typename T>
+bool Less(const T& a, const T& b) {
+  return Widen(a) < Widen(b);
+}
 template <bool is_upper>
 absl::StatusOr<Kernel> BoundKernel(const KernelSetup& setup) {
   Kernel kernel;
-  DispatchType<float, double, int32_t, int64_t, uint8_t, int8_t, int16_t, uint16_t>(
+  DispatchType<float, double, Half, BFloat16, int32_t, int64_t, uint8_t, int8_t, int16_t, uint16_t, uint32_t, uint64_t>(
       setup.input_dtype(0), [&]<typename T>() {
         DispatchType<int32_t, int64_t>(setup.output_dtype(0), [&]<typename I>() {
           kernel = [](KernelContext& c) {
@@ -168,8 +172,8 @@ absl::StatusOr<Kernel> BoundKernel(const KernelSetup& setup) {
             for (int64_t i = 0; i < c.output(0).num_elements; ++i) {
               const T* row = c.in<T>(0) + i / count * size;
               const T value = c.in<T>(1)[i];
-              const T* found =
-                  is_upper ? std::upper_bound(row, row + size, value) : std::lower_bound(row, row + size, value);
+              const T* found = is_upper ? std::upper_bound(row, row + size, value, Less<T>)
+                                        : std::lower_bound(row, row + size, value, Less<T>);
               c.out<I>(0)[i] = static_cast<I>(found - row);
             }
             return absl::OkStatus();
@@ -183,7 +187,7 @@ OpSpec Bound(const char* name, KernelSource kernel, const char* doc) {
   return {.name = name,
           .inputs = {"sorted_inputs: T", "values: T"},
           .outputs = {"output: out_type"},
-          .attrs = {"T: {float, double, int32, int64, uint8, int8, int16, uint16}", "out_type: indextype = int32"},
+          .attrs = {kNumberT, "out_type: indextype = int32"},
           .shape = BoundShape,
           .gradient = kNotDifferentiable,
           .kernel = kernel,
@@ -233,7 +237,7 @@ absl::Status NthShape(ShapeContext& c) {
 absl::StatusOr<Kernel> NthKernel(const KernelSetup& setup) {
   Kernel kernel;
   const bool reverse = setup.attr<bool>("reverse");
-  DispatchType<float, double, int32_t, int64_t, uint8_t, int8_t, int16_t, uint16_t>(
+  DispatchType<float, double, Half, BFloat16, int32_t, int64_t, uint8_t, int8_t, int16_t, uint16_t, uint32_t, uint64_t>(
       setup.input_dtype(0), [&]<typename T>() {
         kernel = [reverse](KernelContext& c) -> absl::Status {
           const int64_t size = c.input(0).dim(-1);
@@ -243,7 +247,7 @@ absl::StatusOr<Kernel> NthKernel(const KernelSetup& setup) {
           SF_ASSIGN_OR_RETURN(T * row, c.Scratch<T>(size));
           for (int64_t i = 0; i < c.output(0).num_elements; ++i) {
             std::copy_n(c.in<T>(0) + i * size, size, row);
-            std::nth_element(row, row + n, row + size);
+            std::nth_element(row, row + n, row + size, Less<T>);
             c.out<T>(0)[i] = row[n];
           }
           return absl::OkStatus();
@@ -260,8 +264,7 @@ void NthGradient(GradientContext& c) {
 const OpRegistrar nth_element({.name = "NthElement",
                                .inputs = {"input: T", "n: int32"},
                                .outputs = {"values: T"},
-                               .attrs = {"reverse: bool = false",
-                                         "T: {float, double, int32, int64, uint8, int8, int16, uint16}"},
+                               .attrs = {"reverse: bool = false", kNumberT},
                                .shape = NthShape,
                                .gradient = NthGradient,
                                .kernel = NthKernel,

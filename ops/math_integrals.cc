@@ -158,8 +158,11 @@ const OpRegistrar erfinv(UnaryOp("Erfinv", kFloatT, InDouble<InverseErf>(), Erfi
 const OpRegistrar ndtri(UnaryOp("Ndtri", kFloatT, InDouble<NdtriOf>(), NdtriGradient,
                                 "The quantile of the normal distribution."));
 
-// NextAfter: dx1 = dy, none by x2.
-void NextAfterGradient(GradientContext& c) { c.set_dx(0, SumToShapeOf(c.dy(0), c.x(0), c.x(1))); }
+// NextAfter: dx1 = dy, dx2 = 0.
+void NextAfterGradient(GradientContext& c) {
+  c.set_dx(0, SumToShapeOf(c.dy(0), c.x(0), c.x(1)));
+  c.set_dx(1, ZerosLike(c.x(1)));
+}
 OpSpec NextAfterOp() {
   OpSpec spec = BinaryOp("NextAfter", "T: {double, float} = float",
                          BinaryKernel<TypeList<float, double>>([](auto x, auto y) { return std::nextafter(x, y); }),

@@ -173,6 +173,10 @@ const OpRegistrar cross({.name = "Cross",
 
 // UnravelIndex: the coordinates of flat indices, [dims] + indices.shape.
 absl::Status UnravelShape(ShapeContext& c) {
+  if (c.input(0).rank() > 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("indices has shape ", c.input(0).ToString(), ", expected a scalar or a vector"));
+  }
   SF_ASSIGN_OR_RETURN(const Shape dims, c.WithRank(1, 1));
   if (c.input(0).has_rank()) c.set_output(0, Shape({dims.dim(0)}).Concatenate(c.input(0)));
   return absl::OkStatus();

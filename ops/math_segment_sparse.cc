@@ -1,5 +1,6 @@
-// SparseSegmentSum, -Mean, -SqrtN, with and without a number of segments, and their gradients: segments of gathered
-// rows, as embedding lookups need them.
+// SparseSegmentSum, -Mean, -SqrtN, with and without a number of segments, and their gradients of both forms: segments
+// of gathered rows, as embedding lookups need them.
+#include <algorithm>
 #include <cmath>
 
 #include "ops/array_shapes.h"
@@ -116,17 +117,15 @@ absl::StatusOr<Kernel> SumKernel(const KernelSetup& setup) {
   return kernel;
 }
 
-// SparseSegment*Grad: dx[indices[i]] += grad[segment_ids[i]], divided.
-template <typename Scale, typename T>
-absl::Status SpreadRows(KernelContext& c, bool allocate) {
-  const TensorView &grad = c.input(0), &indices = c.input(1), &ids = c.input(2);
+// Output 0: row_of(i) += grad[segment_ids[i]], divided.
+template <typename Scale, typename T, typename F>
+absl::Status SpreadInto(KernelContext& c, F row_of) {
+  const TensorView &grad = c.input(0), &ids = c.input(2);
   SF_ASSIGN_OR_RETURN(const int64_t segments, SegmentsOf(ids));
   if (segments > grad.dim(0)) {
     return absl::InvalidArgumentError(
         absl::StrCat("segment_ids goes up to ", segments - 1, " of ", grad.dim(0), " segments"));
   }
-  SF_RETURN_IF_ERROR(PrepareOutput(c, 0, allocate));
-  SF_RETURN_IF_ERROR(CheckRowIndices(indices, c.output(0).dim(0)));
   const int64_t row = grad.shape->num_elements(1, grad.rank());
   std::fill_n(c.out<T>(0), c.output(0).num_elements, T(0));
   for (int64_t begin = 0; begin < ids.num_elements;) {
@@ -134,12 +133,42 @@ absl::Status SpreadRows(KernelContext& c, bool allocate) {
     const auto divisor = static_cast<ComputeType<T>>(Scale::Divisor(end - begin));
     const T* from = c.in<T>(0) + IdAt(ids, begin) * row;
     for (int64_t i = begin; i < end; ++i) {
-      T* to = c.out<T>(0) + RowIndexAt(indices, i) * row;
+      T* to = c.out<T>(0) + row_of(i) * row;
       for (int64_t k = 0; k < row; ++k) to[k] = T(Widen(to[k]) + Widen(from[k]) / divisor);
     }
     begin = end;
   }
   return absl::OkStatus();
+}
+
+// SparseSegment*Grad: dx[indices[i]] += grad[segment_ids[i]], divided.
+template <typename Scale, typename T>
+absl::Status SpreadRows(KernelContext& c, bool allocate) {
+  SF_RETURN_IF_ERROR(PrepareOutput(c, 0, allocate));
+  SF_RETURN_IF_ERROR(CheckRowIndices(c.input(1), c.output(0).dim(0)));
+  return SpreadInto<Scale, T>(c, [&indices = c.input(1)](int64_t i) { return RowIndexAt(indices, i); });
+}
+
+// SparseSegment*GradV2: of those rows the ones that indices name, and which these are, in order.
+template <typename Scale, typename T>
+absl::Status SpreadNamedRows(KernelContext& c) {
+  const TensorView& indices = c.input(1);
+  SF_ASSIGN_OR_RETURN(const int64_t rows, ScalarInput(c, 3));
+  SF_RETURN_IF_ERROR(CheckRowIndices(indices, rows));
+  const int64_t n = indices.num_elements;
+  SF_ASSIGN_OR_RETURN(int64_t * names, c.Scratch<int64_t>(n));
+  for (int64_t i = 0; i < n; ++i) names[i] = RowIndexAt(indices, i);
+  std::sort(names, names + n);
+  const int64_t* end = std::unique(names, names + n);
+  Shape shape = *c.input(0).shape;
+  shape.set_dim(0, end - names);
+  SF_RETURN_IF_ERROR(c.AllocateOutput(0, shape));
+  SF_RETURN_IF_ERROR(c.AllocateOutput(1, {end - names}));
+  DispatchType<int32_t, int64_t>(indices.dtype, [&]<typename I>() {
+    std::transform(static_cast<const int64_t*>(names), end, c.out<I>(1), [](int64_t i) { return static_cast<I>(i); });
+  });
+  return SpreadInto<Scale, T>(
+      c, [&](int64_t i) { return std::lower_bound(names, names + (end - names), RowIndexAt(indices, i)) - names; });
 }
 template <typename Scale>
 absl::StatusOr<Kernel> SpreadKernel(const KernelSetup& setup) {
@@ -148,6 +177,15 @@ absl::StatusOr<Kernel> SpreadKernel(const KernelSetup& setup) {
   DispatchType<float, double, Half, BFloat16>(setup.input_dtype(0), [&]<typename T>() {
     kernel = [allocate](KernelContext& c) { return SpreadRows<Scale, T>(c, allocate); };
   });
+  if (!kernel) return NoKernelFor(setup, setup.input_dtype(0));
+  return kernel;
+}
+
+template <typename Scale>
+absl::StatusOr<Kernel> SpreadNamedKernel(const KernelSetup& setup) {
+  Kernel kernel;
+  DispatchType<float, double, Half, BFloat16>(setup.input_dtype(0),
+                                              [&]<typename T>() { kernel = SpreadNamedRows<Scale, T>; });
   if (!kernel) return NoKernelFor(setup, setup.input_dtype(0));
   return kernel;
 }
@@ -217,6 +255,34 @@ const OpRegistrar mean_grad(SparseSegmentGrad(kMeanGrad, SpreadKernel<ByMean>, G
                                               "The gradient of SparseSegmentMean by its data."));
 const OpRegistrar sqrt_n_grad(SparseSegmentGrad(kSqrtNGrad, SpreadKernel<BySqrtN>, GradGradient<kSqrtN>,
                                                 "The gradient of SparseSegmentSqrtN by its data."));
+
+absl::Status NamedRowsShape(ShapeContext& c) {
+  SF_ASSIGN_OR_RETURN(Shape grad, c.WithRankAtLeast(0, 1));
+  SF_ASSIGN_OR_RETURN(const Shape indices, c.WithRank(1, 1));
+  SF_ASSIGN_OR_RETURN(const Shape ids, c.WithRank(2, 1));
+  SF_RETURN_IF_ERROR(c.MergeDims(indices.dim(0), ids.dim(0), "lengths of indices and segment_ids").status());
+  SF_RETURN_IF_ERROR(c.WithRank(3, 0).status());
+  if (grad.has_rank()) grad.set_dim(0, Shape::kUnknownDim);
+  c.set_output(0, std::move(grad));
+  c.set_output(1, {Shape::kUnknownDim});
+  return absl::OkStatus();
+}
+OpSpec SparseSegmentGradV2(const char* name, KernelSource kernel, const char* doc) {
+  return {.name = name,
+          .inputs = {"grad: T", "indices: Tidx", "segment_ids: Tsegmentids", "dense_output_dim0: int32"},
+          .outputs = {"output: T", "sorted_unique_indices: Tidx"},
+          .attrs = {kFloatT, kIndexAttrs[0], kIndexAttrs[1]},
+          .shape = NamedRowsShape,
+          .gradient = kGradientIsError,
+          .kernel = kernel,
+          .doc = doc};
+}
+const OpRegistrar sum_grad_v2(SparseSegmentGradV2("SparseSegmentSumGradV2", SpreadNamedKernel<BySum>,
+                                                  "The gradient of SparseSegmentSum as slices of its data."));
+const OpRegistrar mean_grad_v2(SparseSegmentGradV2("SparseSegmentMeanGradV2", SpreadNamedKernel<ByMean>,
+                                                   "The gradient of SparseSegmentMean as slices of its data."));
+const OpRegistrar sqrt_n_grad_v2(SparseSegmentGradV2("SparseSegmentSqrtNGradV2", SpreadNamedKernel<BySqrtN>,
+                                                     "The gradient of SparseSegmentSqrtN as slices of its data."));
 
 }  // namespace
 

@@ -46,6 +46,14 @@ const OpRegistrar sqrt_op(UnaryOp("Sqrt", kFloatT,
                                   UnaryKernel<FloatTypes, LaneOp::kSqrt>([](auto x) { return std::sqrt(x); }),
                                   SqrtGradient, "Element-wise square root.", LaneLoop<LaneOp::kSqrt>));
 
+// SqrtGrad, RsqrtGrad, ReciprocalGrad and InvGrad are 0 where dy is 0, as in TensorFlow, even where y is 0 or infinite:
+// so nothing comes back through a root or a quotient that a mask has left out.
+template <typename T>
+T ZeroWithout(T dy, T z) {
+  return dy == T(0) ? T(0) : z;
+}
+Lanes ZeroWithout(const Lanes& dy, const Lanes& z) { return Choose(IsZero(dy), 0, z); }
+
 // SqrtGrad: z = dy / (2 y).   d(y) = -dz z / y, d(dy) = dz / (2 y).
 void SqrtGradGradient(GradientContext& c) {
   const Output by_y = c.dy(0) / c.x(0);
@@ -54,10 +62,10 @@ void SqrtGradGradient(GradientContext& c) {
 }
 bool SqrtGradLoop(LoopContext& c) {
   const Lanes y(c, 0), dy(c, 1);
-  return c.set_output(0, (dy * 0.5 / y).reg());
+  return c.set_output(0, ZeroWithout(dy, dy * 0.5 / y).reg());
 }
 const OpRegistrar sqrt_grad_op(UnaryGradOp("SqrtGrad", BinaryKernel<FloatTypes>([](auto y, auto dy) {
-                                             return dy * decltype(y)(0.5) / y;
+                                             return ZeroWithout(dy, dy * decltype(y)(0.5) / y);
                                            }),
                                            SqrtGradGradient, "The gradient of Sqrt, from its value.", SqrtGradLoop));
 
@@ -74,11 +82,13 @@ void RsqrtGradGradient(GradientContext& c) {
 }
 bool RsqrtGradLoop(LoopContext& c) {
   const Lanes y(c, 0), dy(c, 1);
-  return c.set_output(0, (dy * -0.5 * y * (y * y)).reg());
+  return c.set_output(0, ZeroWithout(dy, dy * -0.5 * y * (y * y)).reg());
 }
-const OpRegistrar rsqrt_grad_op(UnaryGradOp(
-    "RsqrtGrad", BinaryKernel<FloatTypes>([](auto y, auto dy) { return dy * decltype(y)(-0.5) * y * (y * y); }),
-    RsqrtGradGradient, "The gradient of Rsqrt, from its value.", RsqrtGradLoop));
+const OpRegistrar rsqrt_grad_op(UnaryGradOp("RsqrtGrad", BinaryKernel<FloatTypes>([](auto y, auto dy) {
+                                              return ZeroWithout(dy, dy * decltype(y)(-0.5) * y * (y * y));
+                                            }),
+                                            RsqrtGradGradient, "The gradient of Rsqrt, from its value.",
+                                            RsqrtGradLoop));
 
 // Reciprocal and Inv: y = 1 / x.   dx = -dy y^2.
 void ReciprocalGradient(GradientContext& c) { c.set_dx(0, ReciprocalGrad(c.y(0), c.dy(0))); }
@@ -95,9 +105,10 @@ void ReciprocalGradGradient(GradientContext& c) {
 }
 bool ReciprocalGradLoop(LoopContext& c) {
   const Lanes y(c, 0), dy(c, 1);
-  return c.set_output(0, (-dy * (y * y)).reg());
+  return c.set_output(0, ZeroWithout(dy, -dy * (y * y)).reg());
 }
-const KernelSource kReciprocalGradKernel = BinaryKernel<FloatTypes>([](auto y, auto dy) { return -dy * (y * y); });
+const KernelSource kReciprocalGradKernel =
+    BinaryKernel<FloatTypes>([](auto y, auto dy) { return ZeroWithout(dy, -dy * (y * y)); });
 const OpRegistrar reciprocal_grad_op(UnaryGradOp("ReciprocalGrad", kReciprocalGradKernel, ReciprocalGradGradient,
                                                  "The gradient of Reciprocal, from its value.", ReciprocalGradLoop));
 const OpRegistrar inv_grad_op(UnaryGradOp("InvGrad", kReciprocalGradKernel, ReciprocalGradGradient,

@@ -41,8 +41,10 @@ absl::StatusOr<Extent> ExtentOf(const Window& window, int d, int64_t in, int64_t
     const int64_t out = (in + stride - 1) / stride;
     return Extent{out, std::max<int64_t>(0, (out - 1) * stride + reach - in) / 2};
   }
-  if (reach > in) return absl::InvalidArgumentError(absl::StrCat("a window of ", reach, " is larger than ", in));
-  return Extent{(in - reach) / stride + 1, 0};
+  // Rounded toward 0, as in TensorFlow: a picture that is less than two strides too small gives nothing, not an error.
+  const int64_t out = (in - reach + stride) / stride;
+  if (out < 0) return absl::InvalidArgumentError(absl::StrCat("a window of ", reach, " is larger than ", in));
+  return Extent{out, 0};
 }
 
 absl::Status DilationShape(ShapeContext& c) {

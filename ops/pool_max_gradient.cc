@@ -1,5 +1,6 @@
 // The gradients of MaxPool, MaxPoolV2 and MaxPool3D, and the gradients' gradients.
 #include "absl/strings/str_cat.h"
+#include "ops/array.h"
 #include "ops/batch_rules.h"
 #include "ops/conv_picture.h"
 #include "ops/conv_scratch.h"
@@ -79,6 +80,8 @@ void ThroughMaxima(GradientContext& c) {
     c.Fail("MaxPoolGradGrad knows no explicit paddings");
     return;
   }
+  c.set_dx(0, ZerosLike(c.x(0)));
+  c.set_dx(1, ZerosLike(c.x(1)));
   const bool has_sizes = HasSizeInputs(c.node());
   const bool is_3d = c.attr<std::string>("data_format").size() == 5;
   const std::string type =

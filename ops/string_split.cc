@@ -43,10 +43,10 @@ Parts SplitBySeparator(absl::string_view text, absl::string_view separator, int6
   return parts;
 }
 
-// The parts between any of the delimiter's characters; without one, every byte.
+// The parts between any of the delimiter's characters; without one, every byte. An empty text has no parts.
 Parts SplitByCharacters(absl::string_view text, absl::string_view delimiter, bool skip_empty) {
   Parts parts;
-  if (delimiter.empty()) {
+  if (delimiter.empty() || text.empty()) {
     for (size_t i = 0; i < text.size(); ++i) parts.push_back(text.substr(i, 1));
     return parts;
   }
@@ -218,7 +218,6 @@ absl::Status SegmentJoinInto(KernelContext& c, const std::string& separator) {
   const int64_t row = RowSize(inputs, ids);
   std::string* out = c.out<std::string>(0);
   std::fill_n(out, c.output(0).num_elements, std::string());
-  std::vector<bool> begun(static_cast<size_t>(segments), false);
   for (int64_t i = 0; i < ids.num_elements; ++i) {
     const int64_t id = IdAt(ids, i);
     if (id >= segments) {
@@ -226,9 +225,10 @@ absl::Status SegmentJoinInto(KernelContext& c, const std::string& separator) {
     }
     if (id < 0) continue;
     for (int64_t k = 0; k < row; ++k) {
-      absl::StrAppend(&out[id * row + k], begun[id] ? separator : "", c.in<std::string>(0)[i * row + k]);
+      std::string& joined = out[id * row + k];
+      // No separator follows what is empty so far, whatever has been joined.
+      absl::StrAppend(&joined, joined.empty() ? "" : separator, c.in<std::string>(0)[i * row + k]);
     }
-    begun[id] = true;
   }
   return absl::OkStatus();
 }

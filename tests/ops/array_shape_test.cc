@@ -42,7 +42,10 @@ INSTANTIATE_OP_TEST(
      {.name = "two_open_sizes",
       .inputs = {M({{1, 2, 3}, {4, 5, 6}}), T<int32_t>({-1, -1})},
       .want_error = "more than one size open"},
-     {.name = "open_size_of_nothing", .inputs = {T({0, 3}, {}), T<int32_t>({0, -1})}, .want_error = "does not follow"},
+     {.name = "open_size_of_nothing", .inputs = {T({0, 3}, {}), T<int32_t>({0, -1})}, .want = {T({0, 3}, {})}},
+     {.name = "open_size_of_something",
+      .inputs = {M({{1, 2, 3}}), T<int32_t>({0, -1})},
+      .want_error = "does not follow"},
      {.name = "below_minus_one", .inputs = {M({{1, 2, 3}, {4, 5, 6}}), T<int32_t>({-2, 3})}, .want_error = "-2"}});
 
 INSTANTIATE_OP_TEST(
