@@ -275,6 +275,7 @@ void FunctionInliner::PassBy(absl::Span<Node* const> calls, absl::Span<const Out
 void FunctionInliner::TakeBack() {
   while (g_.num_nodes() > first_new_) {
     g_.index_->by_name.erase(g_.nodes_.back()->name());
+    g_.index_->custom_gradients.erase(g_.nodes_.back().get());
     g_.nodes_.pop_back();
   }
   for (const std::string& name : names_taken_) g_.index_->names_in_use.erase(name);

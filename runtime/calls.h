@@ -10,6 +10,10 @@ namespace staticflow {
 // instructions touch are padded to whole cache lines before. Call after the passes.
 void CompileCalls(Plan* plan);
 
+// Makes the kernels of what enters loops and goes around in them, as far as that has its place in the arena: all at
+// once, whatever memory is whose. Call when buffers are shared.
+void CompileLoopCopies(Plan* plan);
+
 }  // namespace staticflow
 
 #endif  // STATICFLOW_RUNTIME_CALLS_H_

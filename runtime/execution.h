@@ -48,7 +48,7 @@ class Executor {
   absl::Status RunMerge(const Instruction& instruction);
   absl::Status RunCopy(const Instruction& instruction);
   absl::Status RunAlias(const Instruction& instruction);
-  absl::Status RunLoopAssign(const Instruction& instruction);
+  absl::Status RunLoopAssign(const Instruction& instruction, const KernelContext& context);
   absl::StatusOr<std::vector<Shape>> InferAtRunTime(const Instruction& instruction, absl::Span<const int> inputs);
   absl::Status Fetch(std::vector<Tensor>* fetches);
   absl::StatusOr<bool> Holds(GuardId guard) const;

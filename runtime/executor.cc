@@ -157,9 +157,13 @@ absl::Status Executor::RunAlias(const Instruction& instruction) {
   return absl::OkStatus();
 }
 
-absl::Status Executor::RunLoopAssign(const Instruction& instruction) {
+absl::Status Executor::RunLoopAssign(const Instruction& instruction, const KernelContext& context) {
   std::vector<Tensor> carried;
-  for (int value : instruction.inputs) {
+  std::vector<int> outputs;
+  for (size_t i = 0; i < instruction.inputs.size(); ++i) {
+    if (plan_.values[instruction.outputs[i]].is_static) continue;
+    outputs.push_back(instruction.outputs[i]);
+    const int value = instruction.inputs[i];
     const TensorView& view = View(value);
     const Tensor& tensor = frame_.tensors_[plan_.values[value].buffer];
     const bool own =
@@ -169,13 +173,15 @@ absl::Status Executor::RunLoopAssign(const Instruction& instruction) {
     carried.push_back(std::move(next));
   }
   for (size_t i = 0; i < carried.size(); ++i) {
-    const int value = instruction.outputs[i];
+    const int value = outputs[i];
     frame_.dynamic_shapes_[value] = carried[i].shape();
     frame_.views_[value].data = carried[i].raw();
     SetShape(&frame_.dynamic_shapes_[value], &frame_.views_[value]);
     frame_.tensors_[plan_.values[value].buffer] = std::move(carried[i]);
   }
-  return absl::OkStatus();
+  // Nothing of the others has been overwritten so far.
+  KernelContext copy = context;
+  return instruction.kernel == nullptr ? absl::OkStatus() : instruction.kernel(copy);
 }
 
 absl::Status Executor::RunInstruction(const Instruction& instruction, const KernelContext& context) {
@@ -197,7 +203,7 @@ absl::Status Executor::RunInstruction(const Instruction& instruction, const Kern
       return RunAlias(instruction);
     case InstructionKind::kLoopAssign:
     case InstructionKind::kLoopNext:
-      return RunLoopAssign(instruction);
+      return RunLoopAssign(instruction, context);
     case InstructionKind::kFail:
       return instruction.failure;
     case InstructionKind::kJump:

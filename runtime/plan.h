@@ -64,7 +64,7 @@ enum class InstructionKind {
   kCopy,           // copy input 0 to output 0 (a variable's version, a Merge input)
   kMerge,          // copy the live input to output 0, its number to output 1
   kAlias,          // output 0 becomes input 0 with the shape that the node's shape function gives
-  kLoopAssign,     // outputs become the inputs, all at once: what enters a loop
+  kLoopAssign,     // outputs become the inputs, all at once: what enters a loop. A kernel, for those of known shape
   kLoopNext,       // the same for the next iteration, then go to `target`
   kFail,           // return `failure`
 };

@@ -259,7 +259,7 @@ absl::Status PlanBuilder::EmitKernel(const ProgramItem& item) {
   return absl::OkStatus();
 }
 
-absl::Status PlanBuilder::Emit(ProgramItem item) {
+absl::Status PlanBuilder::EmitItem(ProgramItem item) {
   item.guard = Resolve(item.guard);
   for (GuardId& guard : item.input_guards) guard = Resolve(guard);
   if (item.guard == GuardTable::kNever) {
@@ -326,16 +326,21 @@ void PlanBuilder::IndexForExecution() {
   }
 }
 
-absl::StatusOr<std::unique_ptr<const Plan>> PlanBuilder::Build(absl::Span<const Shape> feed_shapes) {
+absl::Status PlanBuilder::Emit(absl::Span<const Shape> feed_shapes) {
+  if (options_.journal != nullptr) *options_.journal = {};
   SF_RETURN_IF_ERROR(AddFeeds(feed_shapes));
   plan_->feed_predicates = options_.feed_predicates;
-  for (const ProgramItem& item : program_.items) SF_RETURN_IF_ERROR(Emit(item));
-  SF_RETURN_IF_ERROR(FinishFetches());
+  for (const ProgramItem& item : program_.items) SF_RETURN_IF_ERROR(EmitItem(item));
+  return FinishFetches();
+}
+
+absl::StatusOr<std::unique_ptr<const Plan>> PlanBuilder::Finish() {
   plan_->workers = options_.workers;
   if (options_.journal != nullptr) options_.journal->values = values_;
   RunPasses(options_.passes, plan_.get(), options_.journal);
   CompileCalls(plan_.get());
   ShareBuffers(plan_.get());
+  CompileLoopCopies(plan_.get());
   SetBarriers(plan_.get());
   PlaceBuffers(plan_.get());
   IndexForExecution();
@@ -352,7 +357,18 @@ absl::StatusOr<std::unique_ptr<const Plan>> PlanBuilder::Build(absl::Span<const 
 absl::StatusOr<std::unique_ptr<const Plan>> BuildPlan(std::shared_ptr<const Program> program,
                                                       absl::Span<const Shape> feed_shapes, ResourceStore* resources,
                                                       const PlanOptions& options) {
-  return PlanBuilder(std::move(program), resources, options).Build(feed_shapes);
+  // One value that changes its shape may make others do so; no program needs many rounds.
+  constexpr int kRounds = 4;
+  LoopShapes loop_shapes;
+  for (int round = 1;; ++round) {
+    const size_t known = loop_shapes.changing.size();
+    PlanBuilder builder(program, resources, options, &loop_shapes);
+    const absl::Status status = builder.Emit(feed_shapes);
+    if (status.ok() && loop_shapes.changing.size() == known) return builder.Finish();
+    // What fails for the shapes of a first iteration need not run in one.
+    if (!status.ok() && !builder.has_static_loops()) return status;
+    loop_shapes.may_all_change = !status.ok() || round >= kRounds;
+  }
 }
 
 }  // namespace staticflow

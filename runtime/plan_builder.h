@@ -8,23 +8,43 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "runtime/kernel.h"
 #include "runtime/plan.h"
 
 namespace staticflow {
 
+// What attempts to build a plan have learned of its loops. Whether a value that goes around keeps its shape shows when
+// the body is planned: the first attempt takes it for granted.
+struct LoopShapes {
+  bool may_all_change = false;
+  absl::flat_hash_set<const Node*> changing = {};  // Merge nodes of values that have other shapes in other iterations
+
+  bool MayChange(const Node& merge) const { return may_all_change || changing.contains(&merge); }
+};
+
 class PlanBuilder {
  public:
-  PlanBuilder(std::shared_ptr<const Program> program, ResourceStore* resources, const PlanOptions& options)
-      : program_(*program), resources_(resources), options_(options), plan_(std::make_unique<Plan>()) {
+  // `loop_shapes` grows when something contradicts it: then the plan is of no use, and is to be built once more.
+  PlanBuilder(std::shared_ptr<const Program> program, ResourceStore* resources, const PlanOptions& options,
+              LoopShapes* loop_shapes)
+      : program_(*program),
+        resources_(resources),
+        options_(options),
+        plan_(std::make_unique<Plan>()),
+        loop_shapes_(*loop_shapes) {
     plan_->program = std::move(program);
   }
 
-  absl::StatusOr<std::unique_ptr<const Plan>> Build(absl::Span<const Shape> feed_shapes);
+  // The instructions as the program has them.
+  absl::Status Emit(absl::Span<const Shape> feed_shapes);
+  // REQUIRES: Emit was OK.
+  absl::StatusOr<std::unique_ptr<const Plan>> Finish();
+  bool has_static_loops() const { return has_static_loops_; }
 
  private:
   absl::Status AddFeeds(absl::Span<const Shape> feed_shapes);
-  absl::Status Emit(ProgramItem item);
+  absl::Status EmitItem(ProgramItem item);
   // kAlways or kNever where the values of the predicates are known, else the guard itself.
   GuardId Resolve(GuardId guard);
   std::optional<bool> Known(GuardId guard);
@@ -73,6 +93,8 @@ class PlanBuilder {
   GuardId open_guard_ = GuardTable::kAlways;
   int open_jump_ = -1;
   std::vector<int> loop_heads_;  // first instructions of the open loops
+  LoopShapes& loop_shapes_;
+  bool has_static_loops_ = false;
 };
 
 }  // namespace staticflow

@@ -50,16 +50,22 @@ void PlanBuilder::CheckInitialized(GuardId guard, const Node& node, VariableSlot
   Append(guard, {.kind = InstructionKind::kCheckVariable, .node = &node, .variable = variable});
 }
 
-// What a loop carries around is a tensor of the step, since its shape may change from iteration to iteration.
+// What a loop carries around keeps its place when its shape is known and stays the same. Else it is a tensor of the
+// step.
 absl::Status PlanBuilder::EmitLoopBegin(const ProgramItem& item) {
-  Instruction assign{.kind = InstructionKind::kLoopAssign, .node = item.merges[0], .is_static = false};
+  Instruction assign{.kind = InstructionKind::kLoopAssign, .node = item.merges[0]};
   for (Node* merge : item.merges) {
     SF_ASSIGN_OR_RETURN(const int entering, ValueOf(merge->input(0)));
     if (entering < 0) return absl::InternalError(absl::StrCat(merge->DebugName(), ": its Enter was not planned"));
     if (BufferOf(entering).kind == BufferKind::kVariable) {
       CheckInitialized(item.guard, *merge, BufferOf(entering).variable);
     }
-    const int carried = NewValue(merge->output_dtype(0), Shape::Unknown(), {.kind = BufferKind::kDynamic});
+    const DataType dtype = merge->output_dtype(0);
+    const bool stays = plan_->values[entering].is_static && !IsObject(dtype) && !loop_shapes_.MayChange(*merge);
+    const int carried = stays ? NewResult(dtype, plan_->values[entering].shape)
+                              : NewValue(dtype, Shape::Unknown(), {.kind = BufferKind::kDynamic});
+    has_static_loops_ |= stays;
+    assign.is_static &= stays;
     values_[merge->output(0)] = carried;
     assign.inputs.push_back(entering);
     assign.outputs.push_back(carried);
@@ -71,12 +77,16 @@ absl::Status PlanBuilder::EmitLoopBegin(const ProgramItem& item) {
 }
 
 absl::Status PlanBuilder::EmitLoopEnd(const ProgramItem& item) {
-  Instruction next{.kind = InstructionKind::kLoopNext, .node = item.merges[0], .is_static = false};
+  Instruction next{.kind = InstructionKind::kLoopNext, .node = item.merges[0]};
   for (Node* merge : item.merges) {
     SF_ASSIGN_OR_RETURN(const int value, ValueOf(merge->input(1)));
     if (value < 0) return absl::InternalError(absl::StrCat(merge->DebugName(), ": its NextIteration was not planned"));
+    const int carried = values_.at(merge->output(0));
+    const bool stays = plan_->values[carried].is_static;
+    if (stays && !(ShapeOf(value) == plan_->values[carried].shape)) loop_shapes_.changing.insert(merge);
+    next.is_static &= stays;
     next.inputs.push_back(value);
-    next.outputs.push_back(values_.at(merge->output(0)));
+    next.outputs.push_back(carried);
   }
   next.target = loop_heads_.back();
   Append(item.guard, std::move(next));

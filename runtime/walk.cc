@@ -91,7 +91,10 @@ std::vector<WalkStep> Executor::MakeWalk(absl::Span<const KernelContext> context
       walk.back().context.range_ = range;
       walk.back().context.worker_ = worker;
     } else if (worker <= 0 || instruction.kind == InstructionKind::kCheckVariable) {
-      const bool is_simple = instruction.kind == InstructionKind::kKernel && !ChangesFrame(instruction);
+      const bool has_kernel = instruction.kind == InstructionKind::kKernel ||
+                              instruction.kind == InstructionKind::kLoopAssign ||
+                              instruction.kind == InstructionKind::kLoopNext;
+      const bool is_simple = has_kernel && !ChangesFrame(instruction);
       add(is_simple ? Kind::kKernel : Kind::kOther);
       walk.back().kernel = &instruction.kernel;
     }

@@ -8,6 +8,7 @@
 #include "graph/graph.h"
 #include "ops/array.h"
 #include "ops/control_flow.h"
+#include "ops/control_flow_while.h"
 #include "ops/math.h"
 #include "ops/state.h"
 
@@ -65,6 +66,21 @@ void OneCond(benchmark::State& state) {
   TimeStep(state, g, {x, positive}, {1.0f, true}, {y});
 }
 
+// state.range(0) iterations of x = x * 0.9 + 1, over state.range(1) floats (0: a scalar).
+void CountingLoop(benchmark::State& state) {
+  Graph g;
+  const Shape shape = state.range(1) == 0 ? Shape{} : Shape{state.range(1)};
+  const Output n = Placeholder(g, {.dtype = DT_INT32, .shape = Shape{}});
+  const Output x = Placeholder(g, {.dtype = DT_FLOAT, .shape = shape});
+  const Output end = While([&](Output i, Output) { return Less(i, n); },
+                           [&](Output i, Output v) {
+                             return LoopVariables{i + 1, v * 0.9f + 1.0f};
+                           },
+                           {Const(g, 0), x})[1];
+  TimeStep(state, g, {n, x}, {static_cast<int32_t>(state.range(0)), *Tensor::Create(DT_FLOAT, shape)}, {end});
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+
 }  // namespace
 
 void RegisterSessionBenchmarks() {
@@ -72,6 +88,7 @@ void RegisterSessionBenchmarks() {
   benchmark::RegisterBenchmark("Session/one_add_by_run", OneAddByRun);
   benchmark::RegisterBenchmark("Session/variable_plus_one", Counter);
   benchmark::RegisterBenchmark("Session/cond", OneCond);
+  benchmark::RegisterBenchmark("Session/while", CountingLoop)->Args({0, 0})->Args({1000, 0})->Args({1000, 100});
 }
 
 }  // namespace staticflow::bench

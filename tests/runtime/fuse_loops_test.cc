@@ -257,8 +257,9 @@ INSTANTIATE_TEST_SUITE_P(
                        t.Fetch(Tanh(Neg(x)));
                        t.Fetch(end);
                      },
-                 .want = "enter; Abs; Rank; Range; Sum; Less; view; view; view; view; jump 18; view; Abs; "
-                         "Exp; Mul; AddV2; view; next 1; loop 1x80: r1 = neg(x0); r2 = tanh(r1) -> r2"}),
+                 .want = "enter; loop 1x80: r1 = abs(x0) -> r1; Sum; Less; jump 7; loop 1x80: r1 = abs(x0); "
+                         "r2 = exp(r1); r4 = mul(r2, 2); r5 = add(r4, x0) -> r5; next 1; "
+                         "loop 1x80: r1 = neg(x0); r2 = tanh(r1) -> r2"}),
     kName);
 
 // Several nodes may declare one variable: what one of them writes, the other one reads.

@@ -1,7 +1,11 @@
+#include <chrono>
+#include <thread>
+
 #include "graph/node_builder.h"
 #include "gtest/gtest.h"
 #include "ops/array.h"
 #include "ops/control_flow.h"
+#include "ops/control_flow_while.h"
 #include "ops/math.h"
 #include "runtime/session.h"
 
@@ -93,6 +97,53 @@ TEST(LoopTest, LoopsNest) {
   EXPECT_EQ(Show(session.Run({{start, 1}}, end)), "int32[]{106}");
 }
 
+TEST(LoopTest, ValuesChangePlaces) {
+  Graph g;
+  const Output n = Placeholder(g, {.dtype = DT_INT32, .shape = {}, .name = "n"});
+  const LoopVariables end = While([&](const LoopVariables& v) { return Less(v[0], n); },
+                                  [](const LoopVariables& v) {
+                                    return LoopVariables{v[0] + 1, v[2], v[3], v[1], v[4] + v[1]};
+                                  },
+                                  {Const(g, 0), Const(g, 1.0f), Const(g, 2.0f), Const(g, 3.0f), Const(g, 0.0f)});
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  Session session(g);
+  const auto show = [&](int count) {
+    const auto got = session.Run({{n, count}}, {end[1], end[2], end[3], end[4]});
+    if (!got.ok()) return std::string(got.status().message());
+    std::string text;
+    for (const Tensor& value : *got) text += std::to_string(static_cast<int>(value.scalar<float>())) + " ";
+    return text;
+  };
+  EXPECT_EQ(show(0), "1 2 3 0 ");
+  EXPECT_EQ(show(1), "2 3 1 1 ");
+  EXPECT_EQ(show(5), "3 1 2 9 ");
+}
+
+TEST(LoopTest, OnlyWhatChangesItsShapeHasItAtRunTime) {
+  Graph g;
+  const Output x = Placeholder(g, {.dtype = DT_FLOAT, .shape = {2}, .name = "x"});
+  const LoopVariables end = While([](const LoopVariables& v) { return Less(v[0], 3); },
+                                  [](const LoopVariables& v) {
+                                    return LoopVariables{v[0] + 1, Concat({{v[1], v[2]}}, 0), v[2] * 2.0f};
+                                  },
+                                  {Const(g, 0), x, x}, {.shape_invariants = {Shape(), Shape({-1}), Shape({2})}});
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  Session session(g);
+  EXPECT_EQ(Show(session.Run({{x, Tensor::Vector<float>({1, 2})}}, end[1])), "float[8]{1, 2, 1, 2, 2, 4, 4, 8}");
+  EXPECT_EQ(Show(session.Run({{x, Tensor::Vector<float>({1, 2})}}, end[2])), "float[2]{8, 16}");
+}
+
+TEST(LoopTest, ABodyThatDoesNotFitTheFirstShapesNeedNotRun) {
+  Graph g;
+  const Output x = Placeholder(g, {.dtype = DT_FLOAT, .shape = {-1}, .name = "x"});
+  const Output end = While([](Output v) { return Less(SizeOf(v), 4); }, [](Output v) { return Reshape(v, {2}) * 3.0f; },
+                           {x}, {.shape_invariants = {Shape({-1})}})[0];
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  Session session(g);
+  EXPECT_EQ(Show(session.Run({{x, Tensor::Vector<float>({1, 2, 3, 4})}}, end)), "float[4]{1, 2, 3, 4}");
+  EXPECT_NE(Show(session.Run({{x, Tensor::Vector<float>({1, 2, 3})}}, end)).find("Reshape"), std::string::npos);
+}
+
 TEST(LoopTest, AnEndlessLoopCanBeCancelled) {
   Graph g;
   Output end = Loop{g}.Build(
@@ -100,8 +151,12 @@ TEST(LoopTest, AnEndlessLoopCanBeCancelled) {
   ASSERT_TRUE(g.status().ok()) << g.status();
   Session session(g);
   CancellationToken token;
-  token.Cancel();
+  std::thread other([&token] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    token.Cancel();
+  });
   EXPECT_EQ(session.Run({}, {end}, {}, {.cancellation = &token}).status().code(), absl::StatusCode::kCancelled);
+  other.join();
 }
 
 }  // namespace
