@@ -1,69 +1,15 @@
 #include "ops/save_restore.h"
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "graph/gradients.h"
 #include "graph/shape_inference.h"
+#include "ops/save_restore_slices.h"
 #include "runtime/io/bundle.h"
 #include "runtime/kernel.h"
 
 namespace staticflow {
 namespace {
-
-Env* EnvOf(const KernelContext& c) { return c.step().env != nullptr ? c.step().env : PosixEnv(); }
-
-// An element of shape_and_slices. No shape: the whole tensor, whatever its shape.
-struct SliceSpec {
-  bool is_whole = true;
-  Shape full_shape;
-  TensorSlice slice;
-};
-
-// "4 5 0,2:-"
-absl::StatusOr<SliceSpec> ParseSliceSpec(absl::string_view text) {
-  SliceSpec spec;
-  if (text.empty()) return spec;
-  const auto bad = [&] { return absl::InvalidArgumentError(absl::StrCat("'", text, "' is no shape and slice")); };
-  spec.is_whole = false;
-  std::vector<absl::string_view> words = absl::StrSplit(text, ' ');
-  std::vector<absl::string_view> parts = absl::StrSplit(words.back(), ':');
-  words.pop_back();
-  if (words.size() != parts.size() || words.size() > Shape::kMaxRank) return bad();
-  for (size_t i = 0; i < words.size(); ++i) {
-    int64_t size, start = 0, length = -1;
-    if (!absl::SimpleAtoi(words[i], &size) || size < 0) return bad();
-    if (parts[i] != "-") {
-      const std::vector<absl::string_view> numbers = absl::StrSplit(parts[i], ',');
-      if (numbers.size() != 2 || !absl::SimpleAtoi(numbers[0], &start) || !absl::SimpleAtoi(numbers[1], &length) ||
-          start < 0 || length < 0 || start > size || length > size - start) {
-        return bad();
-      }
-    }
-    spec.full_shape.push_back(size);
-    spec.slice.starts.push_back(start);
-    spec.slice.lengths.push_back(length);
-  }
-  return spec;
-}
-
-// The sizes of the part that `spec` names.
-Shape SliceShape(const SliceSpec& spec) {
-  Shape shape;
-  for (int i = 0; i < spec.full_shape.rank(); ++i) {
-    shape.push_back(spec.slice.lengths[i] < 0 ? spec.full_shape.dim(i) : spec.slice.lengths[i]);
-  }
-  return shape;
-}
-
-absl::StatusOr<std::string> ScalarString(const KernelContext& c, int i, absl::string_view what) {
-  if (c.input(i).num_elements != 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(what, " has shape ", c.input(i).shape->ToString(), ", expected a scalar"));
-  }
-  return *c.in<std::string>(i);
-}
 
 absl::Status CheckNameCount(const KernelContext& c, int64_t tensors) {
   if (c.input(1).num_elements == tensors && c.input(2).num_elements == tensors) return absl::OkStatus();
@@ -114,29 +60,10 @@ const OpRegistrar save_v2({.name = "SaveV2",
                            .traits = kStateful | kAlwaysRuns,
                            .doc = "Writes tensors to a checkpoint."});
 
-// The box of `tensor` that `spec` names.
-template <typename T>
-void CopyBox(const Tensor& tensor, const SliceSpec& spec, Tensor& box) {
-  const int rank = tensor.shape().rank();
-  const int64_t n = box.num_elements();
-  std::vector<int64_t> index(rank, 0);
-  for (int64_t k = 0; k < n; ++k) {
-    int64_t flat = 0;
-    for (int d = 0; d < rank; ++d) flat = flat * tensor.shape().dim(d) + spec.slice.starts[d] + index[d];
-    box.data<T>()[k] = tensor.data<T>()[flat];
-    for (int d = rank - 1; d >= 0 && ++index[d] == box.shape().dim(d); --d) index[d] = 0;
-  }
-}
-absl::StatusOr<Tensor> TakeSlice(const std::string& name, const Tensor& tensor, const SliceSpec& spec) {
+absl::StatusOr<Tensor> TakeSlice(const Tensor& tensor, const SliceSpec& spec) {
   if (spec.is_whole) return tensor;
-  if (tensor.shape() != spec.full_shape) {
-    return absl::InvalidArgumentError(absl::StrCat(name, " has shape ", tensor.shape().ToString(),
-                                                   " in the checkpoint, a slice of ", spec.full_shape.ToString(),
-                                                   " is asked for"));
-  }
   SF_ASSIGN_OR_RETURN(Tensor box, Tensor::Create(tensor.dtype(), SliceShape(spec)));
-  DispatchType<float, double, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, bool, Half,
-               BFloat16, std::string>(tensor.dtype(), [&]<typename T>() { CopyBox<T>(tensor, spec, box); });
+  CopyCommon(tensor, TensorSlice::Whole(tensor.shape().rank()), spec.slice, spec.full_shape, &box);
   return box;
 }
 
@@ -162,7 +89,8 @@ absl::Status RestoreTensors(KernelContext& c, absl::Span<const DataType> dtypes)
     }
     SF_ASSIGN_OR_RETURN(const SliceSpec spec, ParseSliceSpec(c.in<std::string>(2)[i]));
     SF_ASSIGN_OR_RETURN(const Tensor tensor, reader.Read(names[i]));
-    SF_ASSIGN_OR_RETURN(Tensor part, TakeSlice(names[i], tensor, spec));
+    SF_RETURN_IF_ERROR(CheckFullShape(names[i], tensor.shape(), spec));
+    SF_ASSIGN_OR_RETURN(Tensor part, TakeSlice(tensor, spec));
     SF_RETURN_IF_ERROR(c.SetOutput(i, std::move(part)));
   }
   return absl::OkStatus();

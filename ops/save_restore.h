@@ -20,6 +20,12 @@ Operation SaveV2(Operand prefix, Operand tensor_names, Operand shape_and_slices,
 // checkpoint lacks; InvalidArgument for another dtype or a slice that does not fit; DataLoss for damage.
 std::vector<Output> RestoreV2(Operand prefix, Operand tensor_names, Operand shape_and_slices,
                               std::vector<DataType> dtypes, const OpOptions& options = {});
+// The same in the format of TensorFlow before 0.12 (runtime/io/checkpoint_v1.h): one file `filename`, or several that
+// file_pattern names with ? and *. Empty shapes_and_slices: whole tensors. RestoreV2 reads such files too.
+Operation SaveV1(Operand filename, Operand tensor_names, Operand shapes_and_slices, absl::Span<const Output> tensors,
+                 const OpOptions& options = {});
+Output RestoreV1(Operand file_pattern, Operand tensor_name, Operand shape_and_slice, DataType dtype,
+                 const OpOptions& options = {});
 // Makes one checkpoint of several.
 Operation MergeV2Checkpoints(Operand checkpoint_prefixes, Operand destination_prefix, bool delete_old_dirs = true,
                              const OpOptions& options = {});

@@ -16,7 +16,9 @@
 #include "proto/saved_model.pb.h"
 #include "runtime/io/bundle.h"
 #include "runtime/io/checkpoint_state.h"
+#include "runtime/io/coding.h"
 #include "runtime/io/env.h"
+#include "runtime/io/table.h"
 #include "tools/sf.h"
 
 namespace staticflow {
@@ -159,11 +161,21 @@ absl::StatusOr<ModelFile> OpenGraph(const std::string& path) {
 
 bool Exists(const std::string& path) { return PosixEnv()->FileExists(path).value_or(false); }
 
+// Whether the file ends as a table does: then it is a checkpoint of the first format.
+bool IsTable(const std::string& path) {
+  const absl::StatusOr<uint64_t> size = PosixEnv()->FileSize(path);
+  const absl::StatusOr<std::unique_ptr<RandomAccessFile>> file = PosixEnv()->NewRandomAccessFile(path);
+  char magic[8];
+  if (!size.ok() || *size < kTableFooterSize || !file.ok()) return false;
+  return (*file)->Read(*size - sizeof(magic), sizeof(magic), magic).value_or(0) == sizeof(magic) &&
+         DecodeFixed64(magic) == kTableMagic;
+}
+
 // The prefix of a checkpoint, when `path` names one or one of its files; "" otherwise.
 std::string CheckpointPrefix(absl::string_view path) {
   std::string prefix(absl::StripSuffix(absl::StripSuffix(path, ".index"), ".meta"));
   if (const size_t data = prefix.rfind(".data-"); data != std::string::npos) prefix.resize(data);
-  return Exists(BundleIndexPath(prefix)) ? prefix : "";
+  return Exists(BundleIndexPath(prefix)) || IsTable(prefix) ? prefix : "";
 }
 
 }  // namespace
@@ -186,7 +198,8 @@ absl::StatusOr<ModelFile> OpenModelFile(const std::string& path) {
     return OpenModelFile(prefix);
   }
   const std::string prefix = CheckpointPrefix(path);
-  const bool is_graph = Exists(path) && !absl::EndsWith(path, ".index") && !absl::StrContains(path, ".data-");
+  const bool is_checkpoint = absl::EndsWith(path, ".index") || absl::StrContains(path, ".data-") || IsTable(path);
+  const bool is_graph = Exists(path) && !is_checkpoint;
   if (!is_graph && prefix.empty()) {
     return absl::NotFoundError(absl::StrCat(path, ": there is no such file, and no checkpoint of that name"));
   }

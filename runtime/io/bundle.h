@@ -27,14 +27,11 @@
 #include "absl/types/span.h"
 #include "graph/tensor.h"
 #include "runtime/io/env.h"
+#include "runtime/io/tensor_slice.h"
 
 namespace staticflow {
 
-// A box inside a tensor: for each dimension, where it starts and how long it is. Length -1 (with start 0) is all.
-struct TensorSlice {
-  std::vector<int64_t> starts;
-  std::vector<int64_t> lengths;
-};
+class CheckpointV1;  // runtime/io/checkpoint_v1.h
 
 // What one entry of the index says about a tensor or about a slice of one.
 struct BundleEntry {
@@ -59,7 +56,8 @@ struct BundleLimits {
 // for sizes that the files really have. Thread-safe after Open.
 class BundleReader {
  public:
-  // Reads and checks the index, and the sizes of the data files.
+  // Reads and checks the index, and the sizes of the data files. Where there is no index, `prefix` may be the file (or
+  // the pattern of the files) of a checkpoint in the older format V1, which is then read into memory.
   static absl::StatusOr<BundleReader> Open(Env* env, const std::string& prefix, const BundleLimits& limits = {});
 
   // All tensors by name; the slices of partitioned ones are not listed.
@@ -75,6 +73,8 @@ class BundleReader {
   BundleReader(Env* env, std::string prefix, const BundleLimits& limits)
       : env_(env), prefix_(std::move(prefix)), limits_(limits) {}
   static absl::StatusOr<BundleReader> OpenPair(Env* env, const std::string& prefix, const BundleLimits& limits);
+  static absl::StatusOr<BundleReader> OpenV1(Env* env, const std::string& prefix, const std::vector<std::string>& files,
+                                             const BundleLimits& limits);
 
   absl::Status ReadHeader(absl::string_view value);
   absl::Status AddEntry(absl::string_view key, absl::string_view value);
@@ -98,7 +98,8 @@ class BundleReader {
     std::unique_ptr<RandomAccessFile> file;
     uint64_t size = 0;
   };
-  std::map<int32_t, Shard> shards_;  // those that hold something
+  std::map<int32_t, Shard> shards_;            // those that hold something
+  std::shared_ptr<const CheckpointV1> older_;  // of format V1: has the tensors
 };
 
 // Writes a checkpoint with one data file. Belongs to one thread at a time.

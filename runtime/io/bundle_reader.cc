@@ -8,6 +8,7 @@
 #include "graph/status.h"
 #include "proto/tensor_bundle.pb.h"
 #include "runtime/io/bundle.h"
+#include "runtime/io/checkpoint_v1.h"
 #include "runtime/io/coding.h"
 #include "runtime/io/crc32c.h"
 #include "runtime/io/table.h"
@@ -21,54 +22,6 @@ constexpr uint64_t kVerifyChunk = 1 << 20;
 
 // Slices start with the byte that codes the number 0; a name cannot.
 bool IsSliceKey(absl::string_view key) { return absl::StartsWith(key, absl::string_view("\0", 1)); }
-
-int64_t SliceLength(const TensorSlice& slice, const Shape& full, size_t d) {
-  return slice.lengths[d] < 0 ? full.dim(static_cast<int>(d)) : slice.lengths[d];
-}
-
-Shape SliceShape(const TensorSlice& slice, const Shape& full) {
-  Shape shape;
-  for (size_t d = 0; d < slice.lengths.size(); ++d) shape.push_back(SliceLength(slice, full, d));
-  return shape;
-}
-
-bool InsideOf(const TensorSlice& slice, const Shape& full) {
-  if (slice.starts.size() != static_cast<size_t>(full.rank())) return false;
-  for (size_t d = 0; d < slice.starts.size(); ++d) {
-    const int64_t length = SliceLength(slice, full, d), size = full.dim(static_cast<int>(d));
-    if (slice.starts[d] < 0 || slice.lengths[d] < -1 || length > size || slice.starts[d] > size - length) return false;
-  }
-  return true;
-}
-
-bool Overlap(const TensorSlice& a, const TensorSlice& b, const Shape& full) {
-  for (size_t d = 0; d < a.starts.size(); ++d) {
-    if (a.starts[d] + SliceLength(a, full, d) <= b.starts[d] || b.starts[d] + SliceLength(b, full, d) <= a.starts[d])
-      return false;
-  }
-  return true;
-}
-
-// Copies the box `slice` of `full` from `part`, whose shape is the box's, row by row of the last dimension.
-template <typename T>
-void CopyBox(const T* part, const TensorSlice& slice, const Shape& full_shape, T* full) {
-  const Shape shape = SliceShape(slice, full_shape);
-  const int rank = full_shape.rank();
-  const int64_t row = rank == 0 ? 1 : shape.dim(-1);
-  if (row == 0) return;
-  const int64_t rows = shape.num_elements() / row;
-  for (int64_t r = 0; r < rows; ++r) {
-    int64_t rest = r, offset = 0, stride = 1;
-    for (int d = rank - 1; d >= 0; --d) {
-      const size_t i = static_cast<size_t>(d);
-      const int64_t index = d == rank - 1 ? 0 : rest % shape.dim(d);
-      if (d != rank - 1) rest /= shape.dim(d);
-      offset += (slice.starts[i] + index) * stride;
-      stride *= full_shape.dim(d);
-    }
-    std::copy(part + r * row, part + (r + 1) * row, full + offset);
-  }
-}
 
 absl::StatusOr<BundleEntry> ParseEntry(absl::string_view value) {
   proto::BundleEntryProto message;
@@ -121,8 +74,10 @@ absl::StatusOr<BundleReader> BundleReader::Open(Env* env, const std::string& pre
 absl::StatusOr<BundleReader> BundleReader::OpenPair(Env* env, const std::string& prefix, const BundleLimits& limits) {
   const std::string index = BundleIndexPath(prefix);
   SF_ASSIGN_OR_RETURN(const bool exists, env->FileExists(index));
-  if (!exists && env->FileSize(prefix).ok())
-    return absl::UnimplementedError(absl::StrCat(prefix, ": a checkpoint in the older format V1 (no .index file)"));
+  if (!exists) {
+    SF_ASSIGN_OR_RETURN(const std::vector<std::string> files, CheckpointV1Files(env, prefix));
+    if (!files.empty()) return OpenV1(env, prefix, files, limits);
+  }
   BundleReader reader(env, prefix, limits);
   const TableLimits table_limits = {.max_block_bytes = limits.max_index_block_bytes, .max_entries = limits.max_entries};
   bool first = true;
@@ -136,6 +91,23 @@ absl::StatusOr<BundleReader> BundleReader::OpenPair(Env* env, const std::string&
   for (const auto& [name, entry] : reader.tensors_)
     SF_RETURN_IF_ERROR(entry.slices.empty() ? reader.CheckPlace(name, entry) : reader.CheckSlices(name, entry));
   for (const auto& [key, entry] : reader.slices_) SF_RETURN_IF_ERROR(reader.CheckPlace(key, entry));
+  return reader;
+}
+
+absl::StatusOr<BundleReader> BundleReader::OpenV1(Env* env, const std::string& prefix,
+                                                  const std::vector<std::string>& files, const BundleLimits& limits) {
+  BundleReader reader(env, prefix, limits);
+  SF_ASSIGN_OR_RETURN(CheckpointV1 older, CheckpointV1::Open(env, files, {.limits = limits}));
+  for (const auto& [name, tensor] : older.tensors()) {
+    BundleEntry& entry = reader.tensors_[name];
+    entry.dtype = tensor.dtype;
+    entry.shape = tensor.shape;
+    for (const auto& [slice, part] : tensor.parts) {
+      entry.size += static_cast<uint64_t>(part.bytes());
+      if (tensor.parts.size() > 1) entry.slices.push_back(slice);
+    }
+  }
+  reader.older_ = std::make_shared<const CheckpointV1>(std::move(older));
   return reader;
 }
 
@@ -303,25 +275,7 @@ absl::StatusOr<Tensor> BundleReader::ReadPartitioned(const std::string& name, co
   for (const TensorSlice& slice : entry.slices) {
     SF_ASSIGN_OR_RETURN(const BundleEntry* part_entry, FindSlice(name, slice));
     SF_ASSIGN_OR_RETURN(const Tensor part, ReadWhole(name, *part_entry));
-    const auto copy = [&]<typename T>() {
-      CopyBox(static_cast<const T*>(part.raw()), slice, entry.shape, static_cast<T*>(full.raw()));
-    };
-    struct Bytes16 {
-      char bytes[16];
-    };
-    if (entry.dtype == DT_STRING) {
-      copy.template operator()<std::string>();
-    } else if (const int size = DataTypeSize(entry.dtype); size == 1) {
-      copy.template operator()<uint8_t>();
-    } else if (size == 2) {
-      copy.template operator()<uint16_t>();
-    } else if (size == 4) {
-      copy.template operator()<uint32_t>();
-    } else if (size == 8) {
-      copy.template operator()<uint64_t>();
-    } else {
-      copy.template operator()<Bytes16>();
-    }
+    CopyCommon(part, slice, TensorSlice::Whole(entry.shape.rank()), entry.shape, &full);
   }
   return full;
 }
@@ -330,10 +284,12 @@ absl::StatusOr<Tensor> BundleReader::Read(const std::string& name) const {
   const auto it = tensors_.find(name);
   if (it == tensors_.end())
     return absl::NotFoundError(absl::StrCat(prefix_, ": the checkpoint has no tensor '", name, "'"));
+  if (older_ != nullptr) return older_->Read(name);
   return it->second.slices.empty() ? ReadWhole(name, it->second) : ReadPartitioned(name, it->second);
 }
 
 absl::Status BundleReader::Verify() const {
+  if (older_ != nullptr) return absl::OkStatus();  // Open has read every byte
   std::string chunk;
   for (const auto* entries : {&tensors_, &slices_}) {
     for (const auto& [name, entry] : *entries) {

@@ -425,7 +425,7 @@ const std::map<std::string, std::vector<std::string>>& OpsWithoutRule() {
       {"texts about tensors, for people",
        {"HistogramSummary", "MergeSummary", "ScalarSummary", "StringFormat", "TensorSummary", "TensorSummaryV2"}},
       {"pieces of strings, as many as the strings say", {"DecodeRaw", "StringSplit", "StringSplitV2"}},
-      {"file names and files", {"RestoreV2", "ShardedFilename", "ShardedFilespec"}},
+      {"file names and files", {"Restore", "RestoreSlice", "RestoreV2", "ShardedFilename", "ShardedFilespec"}},
       {"lists and optionals as values",
        {"EmptyTensorList",
         "OptionalFromValue",

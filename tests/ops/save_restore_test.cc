@@ -125,5 +125,66 @@ TEST_F(SaveRestore, SaysWhatIsWrong) {
   check(Save(Path("m"), {"w", "w"}, {"", ""}, {T({1}), T({2})}), absl::StatusCode::kInvalidArgument, "w");
 }
 
+// The ops of the first format.
+class SaveRestoreV1 : public SaveRestore {
+ protected:
+  absl::Status SaveFirst(const std::string& path, std::initializer_list<std::string> names,
+                         std::initializer_list<std::string> slices, const std::vector<Tensor>& tensors) {
+    Graph g;
+    std::vector<Output> values;
+    for (const Tensor& tensor : tensors) values.push_back(Const(g, tensor));
+    Session session(g);
+    const Operation save = SaveV1(Const(g, Tensor(path)), Const(g, Strings(names)), Const(g, Strings(slices)), values);
+    if (!save.valid()) return g.status();
+    EXPECT_EQ(save.node()->type(), "SaveSlices");
+    return session.Run({}, std::vector<Output>(), {save}).status();
+  }
+  absl::StatusOr<Tensor> RestoreFirst(const std::string& pattern, const char* name, const char* slice, DataType dtype) {
+    Graph g;
+    const Output value = RestoreV1(Const(g, Tensor(pattern)), Const(g, Tensor(name)), Const(g, Tensor(slice)), dtype);
+    EXPECT_EQ(value.node()->type(), "RestoreSlice");
+    Session session(g);
+    return session.Run({}, value);
+  }
+};
+
+TEST_F(SaveRestoreV1, PartsOfTwoFilesAreOneTensor) {
+  ASSERT_TRUE(SaveFirst(Path("m-0"), {"p", "s"}, {"3 2 0,2:-", ""}, {M({{1, 2}, {3, 4}}), Tensor("text")}).ok());
+  ASSERT_TRUE(SaveFirst(Path("m-1"), {"p"}, {"3 2 2,1:-"}, {M({{5, 6}})}).ok());
+  const auto all = RestoreFirst(Path("m-*"), "p", "", DT_FLOAT);
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_TRUE(BitwiseEqual(*all, M({{1, 2}, {3, 4}, {5, 6}})));
+  EXPECT_TRUE(BitwiseEqual(*RestoreFirst(Path("m-*"), "p", "3 2 1,2:1,1", DT_FLOAT), M({{4}, {6}})));
+  EXPECT_TRUE(BitwiseEqual(*RestoreFirst(Path("m-0"), "p", "3 2 0,1:-", DT_FLOAT), M({{1, 2}})));
+  const std::vector<std::pair<absl::Status, const char*>> failures = {
+      {RestoreFirst(Path("m-0"), "p", "", DT_FLOAT).status(), "do not cover"},
+      {RestoreFirst(Path("m-0"), "q", "", DT_FLOAT).status(), "lacks q"},
+      {RestoreFirst(Path("m-0"), "s", "", DT_FLOAT).status(), "s is string in checkpoint"},
+      {RestoreFirst(Path("m-0"), "p", "4 2 0,1:-", DT_FLOAT).status(), "a slice of [4,2] is asked for"},
+      {RestoreFirst(Path("n"), "p", "", DT_FLOAT).status(), "there is no file"},
+      {SaveFirst(Path("n"), {"p"}, {"3 2 0,2:-"}, {M({{1, 2}})}), "its slice [2,2]"},
+      {SaveFirst(Path("n"), {"p"}, {}, {M({{1, 2}})}), "got 0 shapes_and_slices for 1 tensors"},
+      {SaveFirst(Path("n"), {"p", "q"}, {""}, {M({{1, 2}})}), "got 2 tensor_names for 1 tensors"}};
+  for (const auto& [status, message] : failures) EXPECT_THAT(status.message(), HasSubstr(message));
+}
+
+TEST_F(SaveRestoreV1, WhatTensorFlowWroteIsRestoredByEveryVersion) {
+  const std::string file = "tests/golden/files/checkpoint_v1/model.ckpt";
+  const Tensor want = M({{0, 1}, {2, 3}, {4, 5}, {6, 7}, {8, 9}});
+  const auto second = Restore(file, {"part/p", "scalar"}, {"", ""}, {DT_FLOAT, DT_FLOAT});
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_TRUE(BitwiseEqual((*second)[0], want));
+  EXPECT_TRUE(BitwiseEqual(*RestoreFirst(file, "part/p", "", DT_FLOAT), want));
+  Graph g;
+  const Output value =
+      NodeBuilder("Restore", {Const(g, Tensor(file)), Const(g, Tensor("w"))}).Attr("dt", DT_FLOAT).Build();
+  const Output copy = Const(g, Tensor(Path("copy")));
+  Node* save = NodeBuilder("Save", {copy, Const(g, Strings({"w"}))}).Inputs({value}).BuildNode();
+  ASSERT_NE(save, nullptr) << g.status();
+  Session session(g);
+  ASSERT_TRUE(session.Run({}, std::vector<Output>(), {save}).ok());
+  EXPECT_TRUE(BitwiseEqual(*RestoreFirst(Path("copy"), "w", "", DT_FLOAT), M({{0, 0.25, 0.5}, {0.75, 1, 1.25}})));
+}
+
 }  // namespace
 }  // namespace staticflow

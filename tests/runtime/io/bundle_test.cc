@@ -70,7 +70,7 @@ TEST(BundleTest, RoundTrip) {
   EXPECT_EQ(DeleteBundle(&env, kPrefix).code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(Load(&env).status().code(), absl::StatusCode::kNotFound);
   ASSERT_TRUE(WriteWholeFile(&env, kPrefix, "a file of format V1").ok());
-  EXPECT_EQ(Load(&env).status().code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(Load(&env).status().code(), absl::StatusCode::kDataLoss);
 }
 
 TEST(BundleTest, OnDisk) {
