@@ -25,7 +25,6 @@ namespace staticflow {
 namespace {
 
 constexpr uint64_t kMaxFileBytes = uint64_t{2} << 30;
-constexpr absl::string_view kTableMagic = "\x57\xfb\x80\x8b\x24\x75\x47\xdb";  // ends a sorted string table
 
 // Every node has a name and an op of printable characters: any bytes may parse as a message, but not as such nodes.
 bool HasNodes(const proto::GraphDef& graph) {
@@ -137,11 +136,6 @@ absl::StatusOr<ModelFile> OpenGraph(const std::string& path) {
   absl::StatusOr<Parsed> parsed = ParseBinary(bytes);
   if (!parsed.ok()) parsed = ParseText(bytes);
   if (!parsed.ok()) parsed = ParseContainer(bytes);
-  if (!parsed.ok() && absl::EndsWith(bytes, kTableMagic)) {
-    return absl::UnimplementedError(absl::StrCat(
-        path,
-        ": a checkpoint of version 1, in one file; of version 2, with an index and data files, it could be read"));
-  }
   if (!parsed.ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": it is no GraphDef, MetaGraphDef or SavedModel, and no checkpoint"));
