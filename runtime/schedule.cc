@@ -269,8 +269,7 @@ void SinkIntoBranches(OrderGraph& graph, const Program& program, GuardTable* gua
     OrderGraph::Item& entry = graph.items[i];
     const Node& node = *entry.item.node;
     const bool in_loop = entry.frame != 0 || node.op().is(OpRole::kEnter) || node.op().is(OpRole::kExit);
-    const bool pure =
-        !node.op().has(kStateful) && !node.op().is(OpRole::kMerge) && !node.op().is(OpRole::kNoOp) && !in_loop;
+    const bool pure = !node.op().has(kStateful) && !node.op().is(OpRole::kNoOp) && !in_loop;
     const bool wishes = wish[i] != kNoUser && wish[i] != GuardTable::kNever;
     if (pure && wishes && wish[i] != entry.item.guard && guards->Implies(wish[i], entry.item.guard)) {
       // A Switch is no work; it keeps its guard, and what feeds it learns the wish.
@@ -290,6 +289,9 @@ void SinkIntoBranches(OrderGraph& graph, const Program& program, GuardTable* gua
       // What comes from outside a loop is computed before it, whichever of its branches uses it.
       const bool crosses_loops = graph.items[it->second].frame != entry.frame;
       if (node.op().is(OpRole::kMerge) || crosses_loops) guard = graph.items[it->second].item.guard;
+      // A cond that only one branch of another uses belongs to that branch.
+      const bool is_sunk = entry.item.guard != entry.item.built_guard;
+      if (node.op().is(OpRole::kMerge) && is_sunk && !crosses_loops) guard = guards->And(guard, entry.item.guard);
       if (input.node()->op().is(OpRole::kSwitch)) {
         guard = guards->And(guard, guards->AndPredicate(graph.items[it->second].item.guard,
                                                         SwitchPredicate(*input.node()), input.index() == 1));

@@ -275,6 +275,31 @@ TEST(Cond, RunsTheEffectsOfTheBranchThatIsTaken) {
   }
 }
 
+TEST(Cond, AsksForNothingThatOnlyAnUntakenBranchNeeds) {
+  // The inner cond stands outside of the outer one, whose one branch alone uses it.
+  Graph g;
+  const Output p = Placeholder(g, {.dtype = DT_BOOL, .shape = Shape{}, .name = "p"});
+  const Output q = Placeholder(g, {.dtype = DT_BOOL, .shape = Shape{}, .name = "q"});
+  const Output a = Placeholder(g, {.dtype = DT_FLOAT, .shape = Shape{}, .name = "a"});
+  const Output b = Placeholder(g, {.dtype = DT_FLOAT, .shape = Shape{}, .name = "b"});
+  const Output inner = Cond(
+      q, [&] { return a + 1.0f; }, [&] { return Exp(a) * 2.0f; });
+  const Output more = Tanh(inner) * 3.0f;
+  const Output y = Cond(
+      p, [&] { return more + b; }, [&] { return b; });
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  Session session(g);
+  EXPECT_EQ(session.Run({{p, false}, {q, true}, {b, 2.0f}}, y)->scalar<float>(), 2);
+  EXPECT_NEAR(session.Run({{p, true}, {q, true}, {a, -1.0f}, {b, 2.0f}}, y)->scalar<float>(), 2, 1e-6);
+  EXPECT_NEAR(session.Run({{p, true}, {q, false}, {a, 0.0f}, {b, 2.0f}}, y)->scalar<float>(), 2 + 3 * std::tanh(2.0f),
+              1e-5);
+  EXPECT_THAT(std::string(session.Run({{p, true}, {q, true}, {b, 2.0f}}, y).status().message()),
+              HasSubstr("Placeholder 'a'"));
+  const auto both = session.Run({{p, false}, {q, true}, {a, 1.0f}, {b, 2.0f}}, {y, inner});
+  ASSERT_TRUE(both.ok()) << both.status();
+  EXPECT_EQ((*both)[1].scalar<float>(), 2);
+}
+
 TEST(Cond, GivesSeveralResults) {
   Graph g;
   const Inputs in(g);
