@@ -4,6 +4,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "graph/status.h"
@@ -119,8 +120,10 @@ absl::StatusOr<Tensor> ReadComponent(const std::string& path, Output feed) {
 
 absl::StatusOr<DataSet> ReadData(const std::vector<std::string>& paths, const std::vector<Output>& feeds) {
   if (paths.size() != feeds.size()) {
+    const auto append_name = [](std::string* to, Output feed) { to->append(feed.name()); };
     return absl::InvalidArgumentError(
-        absl::StrCat("--data names ", paths.size(), " files for ", feeds.size(), " feeds without values"));
+        absl::StrCat("--data=FILE,... names ", paths.size(), " file(s), but ", feeds.size(),
+                     " input(s) have no value: ", absl::StrJoin(feeds, ", ", append_name)));
   }
   std::vector<Tensor> components;
   for (size_t i = 0; i < paths.size(); ++i) {
@@ -154,7 +157,10 @@ absl::StatusOr<int> SfReestimate(const SfArguments& arguments, std::ostream& out
   options.checkpoint = arguments.output;
   options.source_checkpoint = arguments.checkpoint.empty() ? file.checkpoint : arguments.checkpoint;
   SF_ASSIGN_OR_RETURN(const ReestimateReport report, ReestimateBatchNorm(session, *file.graph, data, options));
-  out << report.ToString() << "written to " << arguments.output << "\n";
+  // With the graph beside it the repaired checkpoint opens wherever the old one did.
+  const absl::StatusOr<std::string> meta = ReadWholeFile(PosixEnv(), options.source_checkpoint + ".meta");
+  if (meta.ok()) SF_RETURN_IF_ERROR(ReplaceFile(PosixEnv(), arguments.output + ".meta", *meta));
+  out << report.ToString() << "written to " << arguments.output << (meta.ok() ? ", with its .meta" : "") << "\n";
   return 0;
 }
 

@@ -67,8 +67,18 @@ bool IsRandomMask(Output mask, bool rounded = false, int depth = 0) {
   return absl::c_any_of(node.inputs(), [&](Output input) { return IsRandomMask(input, rounded, depth + 1); });
 }
 
+bool IsZero(Output output) {
+  const Output source = ViewedValue(output);
+  if (!source.valid()) return false;
+  return ConstantNumber(source) == 0 || IsType(*source.node(), {"ZerosLike"}) ||
+         (source.node()->type() == "Fill" && ConstantNumber(source.node()->input(1)) == 0);
+}
+
+// Zeros in the place of elements, as random numbers say; to choose between other things at random is no dropout.
 bool Drops(const Node& node) {
-  if (IsType(node, {"Select", "SelectV2"})) return IsRandomMask(node.input(0));
+  if (IsType(node, {"Select", "SelectV2"})) {
+    return (IsZero(node.input(1)) || IsZero(node.input(2))) && IsRandomMask(node.input(0));
+  }
   if (node.type() != "Mul") return false;
   return IsRandomMask(node.input(0)) || IsRandomMask(node.input(1));
 }

@@ -67,17 +67,24 @@ absl::StatusOr<CheckpointCompleteness*> CheckpointCompleteness::Of(ResourceStore
                                                         [] { return std::make_unique<CheckpointCompleteness>(); });
 }
 
-std::vector<std::string> CheckpointCompleteness::LeftOut(const std::set<std::string>& covered) {
+std::vector<std::string> CheckpointCompleteness::NotSaved(const std::set<std::string>& covered) {
   std::lock_guard lock(mutex_);
   std::vector<std::string> left_out;
   absl::c_set_difference(read_, covered, std::back_inserter(left_out));
   return left_out;
 }
 
+std::vector<std::string> CheckpointCompleteness::NotRestored(const std::set<std::string>& covered) {
+  std::vector<std::string> left_out = NotSaved(covered);
+  std::lock_guard lock(mutex_);
+  std::erase_if(left_out, [this](const std::string& name) { return settled_.contains(name); });
+  return left_out;
+}
+
 void CheckpointCompleteness::Restored(const std::string& prefix, const std::set<std::string>& covered) {
   std::lock_guard lock(mutex_);
   restored_from_ = prefix;
-  settled_ = covered;
+  settled_.insert(covered.begin(), covered.end());
 }
 
 bool CheckpointCompleteness::IsNew(const std::string& sentence) {

@@ -1,7 +1,7 @@
 // Whether checkpoints hold what a session uses. For Saver; there is one of these in a session's resources.
 //
 //   SF_ASSIGN_OR_RETURN(CheckpointCompleteness * completeness, CheckpointCompleteness::Of(session));
-//   completeness->LeftOut(saved);             // {"bn/moving_mean"}: steps read it, and the saver does not save it
+//   completeness->NotSaved(saved);             // {"bn/moving_mean"}: steps read it, and the saver does not save it
 //   completeness->Restored(prefix, restored);  // from now on steps that read anything else are told of
 //
 // What steps read is learned when the session audits them (runtime/audit.h), so with Audit::kOff there is nothing to
@@ -31,9 +31,11 @@ class CheckpointCompleteness : public Resource {
   static absl::StatusOr<CheckpointCompleteness*> Of(ResourceStore& resources);
 
   // The variables that steps of the session have read and that are not in `covered`, sorted.
-  std::vector<std::string> LeftOut(const std::set<std::string>& covered);
-  // The variables of `covered` have the values of checkpoint `prefix`; all others are as they were, which steps that
-  // read them from now on are told, until one writes them.
+  std::vector<std::string> NotSaved(const std::set<std::string>& covered);
+  // The same, but for those that another restore, or a step after one, gave a value.
+  std::vector<std::string> NotRestored(const std::set<std::string>& covered);
+  // The variables of `covered` have the values of checkpoint `prefix`; those that no restore covers are as they were,
+  // which steps that read them from now on are told, until one writes them.
   void Restored(const std::string& prefix, const std::set<std::string>& covered);
   // Whether `sentence` was not told before.
   bool IsNew(const std::string& sentence);

@@ -167,8 +167,7 @@ absl::StatusOr<Saver> Saver::FromMetaGraph(Graph& g, const MetaGraph& meta) {
 
 absl::StatusOr<std::string> Saver::Save(Session& session, const std::string& prefix, const SaveOptions& options) {
   SF_RETURN_IF_ERROR(graph_->status());
-  SF_RETURN_IF_ERROR(
-      CheckCompleteness(session, "does not save ", "what is restored from it goes on with other values"));
+  SF_RETURN_IF_ERROR(CheckCompleteness(session, /*saves=*/true));
   Env* env = EnvOf(session);
   const std::string path = options.global_step.has_value() ? absl::StrCat(prefix, "-", *options.global_step) : prefix;
   const std::string directory = DirName(path);
@@ -230,14 +229,17 @@ std::set<std::string> Saver::Covered() const {
   return covered;
 }
 
-absl::Status Saver::CheckCompleteness(Session& session, absl::string_view what, absl::string_view consequence) const {
+absl::Status Saver::CheckCompleteness(Session& session, bool saves) const {
   const Audit audit = session.options().audit;
   if (partial_ || audit == Audit::kOff) return absl::OkStatus();
   SF_ASSIGN_OR_RETURN(CheckpointCompleteness* const completeness, CheckpointCompleteness::Of(session.resources()));
-  const std::vector<std::string> left_out = completeness->LeftOut(Covered());
+  const std::vector<std::string> left_out =
+      saves ? completeness->NotSaved(Covered()) : completeness->NotRestored(Covered());
   if (left_out.empty()) return absl::OkStatus();
-  const std::string sentence = absl::StrCat("the saver of ", restore_.name(), " ", what, NameSome(left_out),
-                                            ", which steps of this session read: ", consequence);
+  const std::string sentence =
+      absl::StrCat("the saver of ", restore_.name(), saves ? " does not save " : " does not restore ",
+                   NameSome(left_out), ", which steps of this session read: ",
+                   saves ? "what is restored from it goes on with other values" : "they stay as they are");
   if (audit == Audit::kError) return absl::FailedPreconditionError(sentence);
   if (completeness->IsNew(sentence)) Warn(session, sentence);
   return absl::OkStatus();
@@ -280,7 +282,7 @@ absl::Status Saver::CheckAgainst(Env* env, const std::string& prefix) const {
 absl::Status Saver::Restore(Session& session, const std::string& prefix) {
   SF_RETURN_IF_ERROR(graph_->status());
   SF_RETURN_IF_ERROR(CheckAgainst(EnvOf(session), prefix));
-  SF_RETURN_IF_ERROR(CheckCompleteness(session, "does not restore ", "they stay as they are"));
+  SF_RETURN_IF_ERROR(CheckCompleteness(session, /*saves=*/false));
   SF_RETURN_IF_ERROR(session.Run({{filename_, Tensor(prefix)}}, std::vector<Output>(), {restore_}).status());
   if (partial_) return absl::OkStatus();
   SF_ASSIGN_OR_RETURN(CheckpointCompleteness* const completeness, CheckpointCompleteness::Of(session.resources()));

@@ -89,8 +89,8 @@ class Saver {
   void Build(const std::vector<const Variable*>& variables);
   // The keys of the variables that the saver restores, and so saves.
   std::set<std::string> Covered() const;
-  // Says what steps of the session read and the saver does not cover; `consequence` ends the sentence.
-  absl::Status CheckCompleteness(Session& session, absl::string_view what, absl::string_view consequence) const;
+  // Says what steps of the session read and the saver does not save, or restore.
+  absl::Status CheckCompleteness(Session& session, bool saves) const;
   // Whether the checkpoint has every tensor that restore_ assigns, with the variable's dtype and shape.
   absl::Status CheckAgainst(Env* env, const std::string& prefix) const;
   // Makes `prefix` the current checkpoint of its directory and removes those that are too many.

@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "graph/meta_graph.h"
 #include "ops/array.h"
+#include "ops/array_layout.h"
 #include "ops/control_flow.h"
 #include "ops/diagnostics/wiring_audit.h"
 #include "ops/initializers.h"
@@ -501,6 +502,15 @@ const WiringRow kWiringRows[] = {
      },
      WiringIssue::kDropoutInPrediction, "drops elements at random"},
 };
+
+// A choice at random between two things that are there.
+TEST(WiringAudit, TakesNoRandomChoiceForDropout) {
+  Program p;
+  const Output heads = Less(RandomUniform(p.g, ShapeOf(p.x), {.seed = 3}), 0.5);
+  const Output flipped = Where(heads, p.x, Reverse(p.x, {1}));
+  EXPECT_THAT(AuditWiring(p.g, Inference(p), {flipped}), IsEmpty());
+  EXPECT_EQ(AuditWiring(p.g, Inference(p), {Where(heads, p.x, ZerosLike(p.x))}).size(), 1u);
+}
 
 class WiringAuditTest : public testing::TestWithParam<WiringRow> {};
 void PrintTo(const WiringRow& row, std::ostream* out) { *out << row.name; }

@@ -346,6 +346,24 @@ TEST(Saver, KeepsSilentAboutWhatATrainingStepWrites) {
   EXPECT_THAT(listener.told, IsEmpty());
 }
 
+// Two savers of two halves restore the whole.
+TEST(Saver, KeepsSilentAboutWhatAnotherSaverRestored) {
+  FaultEnv env;
+  Listener listener;
+  Graph g;
+  const Variable body = GetVariable(g, "body", {.shape = {2}, .initializer = initializers::Ones()});
+  const Variable head = GetVariable(g, "head", {.shape = {2}, .initializer = initializers::Ones()});
+  const Output result = Sum(body.snapshot * head.snapshot);
+  train::Saver of_body(g, {.var_list = {body.ref()}}), of_head(g, {.var_list = {head.ref()}});
+  Session session(g, listener.On(env));
+  ASSERT_TRUE(session.Initialize().ok());
+  ASSERT_TRUE(of_body.Save(session, "body").ok() && of_head.Save(session, "head").ok());
+  ASSERT_TRUE(of_body.Restore(session, "body").ok() && of_head.Restore(session, "head").ok());
+  ASSERT_TRUE(session.Run({}, result).ok());
+  ASSERT_TRUE(of_body.Restore(session, "body").ok() && of_head.Restore(session, "head").ok());
+  EXPECT_THAT(listener.told, IsEmpty());
+}
+
 TEST(Saver, ListsAllThatIsWrongWithACheckpointAtOnce) {
   FaultEnv env;
   {
