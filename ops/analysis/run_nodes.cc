@@ -35,7 +35,6 @@ RunNodes::RunNodes(const Graph& g, const Session::Feeds& feeds, absl::Span<const
   for (const auto& [output, value] : feeds) feeds_[output] = value;
   Collect(fetches, targets);
   FindLiving();
-  InferAll();
 }
 
 void RunNodes::Collect(absl::Span<const Output> fetches, absl::Span<const Operation> targets) {
@@ -137,11 +136,13 @@ bool RunNodes::MayBeComputed(Output output) const {
 }
 
 const Shape& RunNodes::ShapeOf(Output output) const {
+  if (!inferred_) InferAll();
   const auto it = shapes_.find(output);
   return it == shapes_.end() ? output.shape() : it->second;
 }
 
-void RunNodes::InferAll() {
+void RunNodes::InferAll() const {
+  inferred_ = true;
   for (const auto& [output, value] : feeds_) {
     if (value.valid()) shapes_[output] = value.shape();
   }

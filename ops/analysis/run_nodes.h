@@ -4,7 +4,7 @@
 //   run.MayRun(*update.node());        // false when nothing asks for it, or its branch is not taken
 //
 // A predicate is known when it is a constant, fed with a value, or the default of a placeholder that is not fed.
-// Only reads the graph, which must not grow meanwhile.
+// Only reads the graph, which must not grow meanwhile. Not to be asked by several threads at once.
 #ifndef STATICFLOW_OPS_ANALYSIS_RUN_NODES_H_
 #define STATICFLOW_OPS_ANALYSIS_RUN_NODES_H_
 
@@ -50,15 +50,17 @@ class RunNodes {
  private:
   void Collect(absl::Span<const Output> fetches, absl::Span<const Operation> targets);
   void FindLiving();
-  void InferAll();
+  void InferAll() const;
 
   const Graph& graph_;
   absl::flat_hash_map<Output, Tensor> feeds_;
   std::vector<Node*> needed_;
-  std::vector<int> rank_;                              // by node id: position in needed_, or -1
-  std::vector<bool> lives_;                            // by position
-  absl::flat_hash_map<Output, bool> dead_;             // outputs of Switches that are not taken
-  mutable absl::flat_hash_map<Output, Shape> shapes_;  // that the feeds sharpened
+  std::vector<int> rank_;                   // by node id: position in needed_, or -1
+  std::vector<bool> lives_;                 // by position
+  absl::flat_hash_map<Output, bool> dead_;  // outputs of Switches that are not taken
+  // That the feeds sharpened; found when the first one is asked for.
+  mutable absl::flat_hash_map<Output, Shape> shapes_;
+  mutable bool inferred_ = false;
 };
 
 // Whether the variables of `trainable` that are fewest steps before `outputs` are in `trained`, one of them at least;

@@ -150,8 +150,10 @@ class Exporter {
 
   absl::Status TakeFingerprint() {
     const std::string& prefix = options_.source_checkpoint;
-    SF_ASSIGN_OR_RETURN(const std::string index, ReadWholeFile(TheEnv(), BundleIndexPath(prefix)));
-    result_.fingerprint = absl::StrFormat("%s crc32c 0x%08x", BaseName(prefix), crc32c::Value(index));
+    absl::StatusOr<std::string> index = ReadWholeFile(TheEnv(), BundleIndexPath(prefix));
+    if (!index.ok()) index = ReadWholeFile(TheEnv(), prefix);  // of the first format: one file
+    SF_RETURN_IF_ERROR(index.status());
+    result_.fingerprint = absl::StrFormat("%s crc32c 0x%08x", BaseName(prefix), crc32c::Value(*index));
     return absl::OkStatus();
   }
 
