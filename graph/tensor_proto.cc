@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "graph/status.h"
@@ -122,7 +123,41 @@ absl::Status CheckSize(const proto::TensorProto& message, DataType dtype, const 
                                                    " takes more than ", limit, " bytes"));
 }
 
+// Takes a number in base 128, least digits first, off the front; false when there is none of at most 32 bits.
+bool TakeVarint(absl::string_view* bytes, uint64_t* value) {
+  *value = 0;
+  for (int shift = 0; shift < 35 && !bytes->empty(); shift += 7) {
+    const uint64_t digit = static_cast<unsigned char>(bytes->front());
+    bytes->remove_prefix(1);
+    *value |= (digit & 127) << shift;
+    if (digit < 128) return *value <= 0xffffffffu;
+  }
+  return false;
+}
+
+// Strings in tensor_content: the lengths of all, then all of them one after the other.
+absl::Status CopyStrings(absl::string_view content, Tensor& tensor) {
+  std::vector<uint64_t> lengths;
+  uint64_t total = 0;
+  for (int64_t i = 0; i < tensor.num_elements(); ++i) {
+    uint64_t length = 0;
+    if (!TakeVarint(&content, &length)) return absl::InvalidArgumentError("tensor_content has too few strings");
+    lengths.push_back(length);
+    total += length;
+  }
+  if (total != content.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("tensor_content has strings of ", content.size(), " bytes, expected ", total));
+  }
+  for (size_t i = 0; i < lengths.size(); ++i) {
+    tensor.data<std::string>()[i] = std::string(content.substr(0, lengths[i]));
+    content.remove_prefix(lengths[i]);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CopyContent(const std::string& content, Tensor& tensor) {
+  if (tensor.dtype() == DT_STRING) return CopyStrings(content, tensor);
   if (IsObject(tensor.dtype())) {
     return absl::InvalidArgumentError(
         absl::StrCat("tensor_content cannot hold ", DataTypeName(tensor.dtype()), " values"));

@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "ops/array.h"
 #include "ops/array_nodes.h"
 #include "ops/array_shapes.h"
@@ -22,6 +23,17 @@ const OpRegistrar identity({.name = "Identity",
                             .role = OpRole::kIdentity,
                             .shape_value = PassShapeValue,
                             .doc = "The input."});
+
+const OpRegistrar ref_identity({.name = "RefIdentity",
+                                .inputs = {"input: Ref(T)"},
+                                .outputs = {"output: Ref(T)"},
+                                .attrs = {"T: type"},
+                                .shape = SameShape,
+                                .gradient = PassGradient,
+                                .kernel = CopyKernel,
+                                .traits = kAlias,
+                                .role = OpRole::kIdentity,
+                                .doc = "The reference."});
 
 absl::Status IdentityNShape(ShapeContext& c) {
   for (int i = 0; i < c.num_inputs(); ++i) c.set_output(i, c.input(i));
@@ -151,6 +163,50 @@ const OpRegistrar check_numerics({.name = "CheckNumerics",
                                   .traits = kInPlace | kStateful,
                                   .batch = PassBatch,
                                   .doc = "The input; an error when it holds NaN or infinity."});
+
+// CheckNumericsV2: tells infinities of either sign.
+template <typename T>
+absl::Status CheckFiniteSigned(const T* x, int64_t n, const std::string& message) {
+  bool nan = false, low = false, high = false;
+  for (int64_t i = 0; i < n; ++i) {
+    const std::conditional_t<std::is_same_v<T, double>, double, float> value(x[i]);
+    nan |= std::isnan(value);
+    low |= std::isinf(value) && value < 0;
+    high |= std::isinf(value) && value > 0;
+  }
+  if (!nan && !low && !high) return absl::OkStatus();
+  std::vector<absl::string_view> found;
+  if (low) found.push_back("-Inf");
+  if (high) found.push_back("+Inf");
+  if (nan) found.push_back("NaN");
+  return absl::InvalidArgumentError(absl::StrCat(message, ": the tensor holds ", absl::StrJoin(found, " and ")));
+}
+absl::StatusOr<Kernel> CheckNumericsV2Kernel(const KernelSetup& setup) {
+  Kernel kernel;
+  const std::string message = setup.attr<std::string>("message");
+  DispatchType<float, double, Half, BFloat16>(setup.output_dtype(0), [&]<typename T>() {
+    kernel = [message](KernelContext& c) {
+      CopyInput(c, 0, 0);
+      return CheckFiniteSigned(c.in<T>(0), c.input(0).num_elements, message);
+    };
+  });
+  return kernel;
+}
+void CheckNumericsV2Gradient(GradientContext& c) {
+  const std::string message = absl::StrCat("Not a number (NaN) or infinity (Inf) values detected in gradient. ",
+                                           c.attr<std::string>("message"));
+  c.set_dx(0, NodeBuilder("CheckNumericsV2", {c.dy(0)}).Attr("message", message).Build());
+}
+const OpRegistrar check_numerics_v2({.name = "CheckNumericsV2",
+                                     .inputs = {"tensor: T"},
+                                     .outputs = {"output: T"},
+                                     .attrs = {"T: floattype", "message: string"},
+                                     .shape = SameShape,
+                                     .gradient = CheckNumericsV2Gradient,
+                                     .kernel = CheckNumericsV2Kernel,
+                                     .traits = kInPlace | kStateful,
+                                     .batch = PassBatch,
+                                     .doc = "The input; an error that tells the sign when it holds infinity or NaN."});
 
 // Bitcast: the same bytes; a dimension of the ratio of the sizes goes from or comes to the end of the shape.
 absl::Status BitcastShape(ShapeContext& c) {

@@ -76,6 +76,25 @@ const OpRegistrar add_n_op({.name = "AddN",
                             .simplify = SimplifyOne,
                             .doc = "The element-wise sum of tensors of one shape."});
 
+// AccumulateNV2: the same, where the node says what shape comes out.
+absl::Status AccumulateShape(ShapeContext& c) {
+  SF_RETURN_IF_ERROR(AddNShape(c));
+  SF_ASSIGN_OR_RETURN(Shape shape, c.output(0).MergeWith(c.attr<Shape>("shape")));
+  c.set_output(0, std::move(shape));
+  return absl::OkStatus();
+}
+const OpRegistrar accumulate_n_op({.name = "AccumulateNV2",
+                                   .inputs = {"inputs: N * T"},
+                                   .outputs = {"sum: T"},
+                                   .attrs = {"N: int >= 1", kNumberT, "shape: shape"},
+                                   .shape = AccumulateShape,
+                                   .gradient = AddNGradient,
+                                   .kernel = &AddNKernel,
+                                   .traits = kElementwise | kInPlace,
+                                   .iteration = {.split = Split::kFlat},
+                                   .loop = AddNLoop,
+                                   .doc = "The element-wise sum of tensors of a given shape."});
+
 }  // namespace
 
 Output AddN(absl::Span<const Output> inputs, const OpOptions& o) {

@@ -102,6 +102,39 @@ const OpRegistrar unsorted_segment_min_op(UnsortedOp("UnsortedSegmentMin", &Unso
                                                      UnsortedExtremeGradient,
                                                      "The smallest of rows with equal ids, element by element."));
 
+// SegmentSumV2 and its kin: the same with ids that do not decrease.
+template <typename Combination>
+absl::StatusOr<Kernel> SortedKernel(const KernelSetup& setup) {
+  SF_ASSIGN_OR_RETURN(Kernel run, UnsortedKernel<Combination>(setup));
+  return Kernel([run](KernelContext& c) -> absl::Status {
+    const TensorView& ids = c.input(1);
+    for (int64_t i = 0; i < ids.num_elements; ++i) {
+      const int64_t least = i == 0 ? 0 : IdAt(ids, i - 1);
+      if (IdAt(ids, i) >= least) continue;
+      return absl::InvalidArgumentError(
+          absl::StrCat("segment_ids[", i, "] is ", IdAt(ids, i), ", expected at least ", least));
+    }
+    return run(c);
+  });
+}
+absl::Status SortedShape(ShapeContext& c) {
+  SF_RETURN_IF_ERROR(c.WithRank(1, 1).status());
+  return UnsortedSegmentShape(c);
+}
+OpSpec SortedOp(std::string name, KernelSource kernel, std::string doc) {
+  OpSpec spec = UnsortedOp(std::move(name), kernel, kGradientIsError, std::move(doc));
+  spec.shape = SortedShape;
+  return spec;
+}
+const OpRegistrar segment_sum_v2(SortedOp("SegmentSumV2", &SortedKernel<SegmentSumming>,
+                                          "The sums of rows with equal ids, which are sorted; a number of segments."));
+const OpRegistrar segment_prod_v2(SortedOp("SegmentProdV2", &SortedKernel<SegmentMultiplying>,
+                                           "The products of rows with equal ids, which are sorted."));
+const OpRegistrar segment_max_v2(SortedOp("SegmentMaxV2", &SortedKernel<SegmentMaximizing>,
+                                          "The largest of rows with equal ids, which are sorted."));
+const OpRegistrar segment_min_v2(SortedOp("SegmentMinV2", &SortedKernel<SegmentMinimizing>,
+                                          "The smallest of rows with equal ids, which are sorted."));
+
 // Bincount: bins_v = the number of i with arr_i = v, or the sum of their weights.
 absl::Status BincountShape(ShapeContext& c) {
   SF_RETURN_IF_ERROR(c.WithRank(1, 0).status());

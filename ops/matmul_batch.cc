@@ -1,5 +1,6 @@
-// BatchMatMul and BatchMatMulV2: products of stacks of matrices.
+// BatchMatMul, BatchMatMulV2 and BatchMatMulV3: products of stacks of matrices.
 #include <algorithm>
+#include <type_traits>
 
 #include "graph/gradients.h"
 #include "graph/shape_inference.h"
@@ -53,7 +54,29 @@ int64_t MatrixOffset(const Shape& operand, const Shape& output, int64_t index) {
   return offset;
 }
 
+// An operand whose type is not T takes memory for a copy, whole cache lines.
+int64_t RoundedBytes(int64_t bytes) { return AddSizes(bytes, 63) / 64 * 64; }
+template <typename T>
+int64_t WidenedBytes(const TensorView& operand) {
+  return operand.dtype == kDataTypeOf<T> ? 0 : RoundedBytes(MultiplySizes(operand.num_elements, sizeof(T)));
+}
+template <typename T>
+const T* AsType(const TensorView& operand, char* copy) {
+  if (operand.dtype == kDataTypeOf<T>) return operand.as<T>();
+  T* to = reinterpret_cast<T*>(copy);
+  if constexpr (std::is_same_v<T, int32_t> || std::is_same_v<T, BFloat16>) {
+    DispatchType<int8_t, uint8_t>(operand.dtype, [&]<typename S>() {
+      for (int64_t i = 0; i < operand.num_elements; ++i) {
+        if constexpr (std::is_same_v<T, int32_t>) to[i] = operand.as<S>()[i];
+        if constexpr (std::is_same_v<T, BFloat16>) to[i] = BFloat16(static_cast<float>(operand.as<S>()[i]));
+      }
+    });
+  }
+  return to;
+}
+
 // Computes the rows [begin, end) of dimension 0 of the output: rows of the only matrix, or whole matrices.
+// Operands of another type than T become T first.
 template <typename T>
 absl::Status MultiplyMatrices(KernelContext& c, bool adj_x, bool adj_y) {
   const Shape& x = *c.input(0).shape;
@@ -68,10 +91,14 @@ absl::Status MultiplyMatrices(KernelContext& c, bool adj_x, bool adj_y) {
   const int64_t per_row = single ? 1 : z.num_elements(1, z.rank() - 2);
   const int64_t begin = single ? 0 : range.begin * per_row;
   const int64_t end = single ? 1 : range.end * per_row;
-  SF_ASSIGN_OR_RETURN(char* scratch, c.Scratch<char>(GemmScratchBytes<T>(s)));
+  const int64_t gemm_bytes = RoundedBytes(GemmScratchBytes<T>(s));
+  const int64_t x_bytes = WidenedBytes<T>(c.input(0)), y_bytes = WidenedBytes<T>(c.input(1));
+  SF_ASSIGN_OR_RETURN(char* scratch, c.Scratch<char>(AddSizes(gemm_bytes, AddSizes(x_bytes, y_bytes))));
+  const T* xs = AsType<T>(c.input(0), scratch + gemm_bytes);
+  const T* ys = AsType<T>(c.input(1), scratch + gemm_bytes + x_bytes);
   for (int64_t i = begin; i < end; ++i) {
-    const T* a = c.in<T>(0) + MatrixOffset(x, z, i) + first_row * (adj_x ? 1 : s.lda);
-    const T* b = c.in<T>(1) + MatrixOffset(y, z, i);
+    const T* a = xs + MatrixOffset(x, z, i) + first_row * (adj_x ? 1 : s.lda);
+    const T* b = ys + MatrixOffset(y, z, i);
     Gemm(s, a, b, c.out<T>(0) + i * z.dim(-2) * s.ldc + first_row * s.ldc, scratch);
   }
   return absl::OkStatus();
@@ -85,6 +112,22 @@ absl::StatusOr<Kernel> BatchMatMulKernel(const KernelSetup& setup) {
       setup.input_dtype(0),
       [&]<typename T>() { kernel = [=](KernelContext& c) { return MultiplyMatrices<T>(c, adj_x, adj_y); }; });
   if (!kernel) return NoKernelFor(setup, setup.input_dtype(0));
+  return kernel;
+}
+
+// BatchMatMulV3 has a type for each operand and for the result: all the same, or 8-bit integers whose product is int32,
+// or one of them and bfloat16.
+absl::StatusOr<Kernel> MixedMatMulKernel(const KernelSetup& setup) {
+  const DataType x = setup.input_dtype(0), y = setup.input_dtype(1), z = setup.output_dtype(0);
+  const auto is_byte = [](DataType type) { return type == DT_INT8 || type == DT_UINT8; };
+  const bool bytes = is_byte(x) && is_byte(y) && z == DT_INT32;
+  const bool mixed = z == DT_BFLOAT16 && ((is_byte(x) && y == DT_BFLOAT16) || (x == DT_BFLOAT16 && is_byte(y)));
+  if (!bytes && !mixed && (x != y || x != z)) return NoKernelFor(setup, x);
+  Kernel kernel;
+  const bool adj_x = setup.attr<bool>("adj_x"), adj_y = setup.attr<bool>("adj_y");
+  DispatchType<float, double, BFloat16, int16_t, int32_t, int64_t>(
+      z, [&]<typename T>() { kernel = [=](KernelContext& c) { return MultiplyMatrices<T>(c, adj_x, adj_y); }; });
+  if (!kernel) return NoKernelFor(setup, z);
   return kernel;
 }
 
@@ -117,6 +160,24 @@ const OpRegistrar batch_mat_mul(BatchMatMulOp("BatchMatMul", "T: {bfloat16, half
 const OpRegistrar batch_mat_mul_v2(BatchMatMulOp(
     "BatchMatMulV2", "T: {bfloat16, half, float, double, int16, int32, int64, uint8, uint16, uint32, uint64}",
     BroadcastBatchShape, "Products of the matrices in two stacks whose leading dimensions broadcast."));
+
+void MixedMatMulGradient(GradientContext& c) {
+  if (c.x(0).dtype() != c.x(1).dtype()) return c.Fail("no gradient for operands of two types");
+  BatchMatMulGradient(c);
+}
+OpSpec MixedMatMulOp() {
+  constexpr char kTypes[] = "{bfloat16, float, double, uint8, int8, int16, int32, int64}";
+  OpSpec spec = BatchMatMulOp("BatchMatMulV3", absl::StrCat("Ta: ", kTypes), BroadcastBatchShape,
+                              "Products of the matrices in two stacks, whose types may differ.");
+  spec.attrs.insert(spec.attrs.begin() + 1,
+                    {absl::StrCat("Tb: ", kTypes), "Tout: {bfloat16, float, double, int16, int32, int64}"});
+  spec.inputs = {"x: Ta", "y: Tb"};
+  spec.outputs = {"output: Tout"};
+  spec.gradient = MixedMatMulGradient;
+  spec.kernel = MixedMatMulKernel;
+  return spec;
+}
+const OpRegistrar batch_mat_mul_v3(MixedMatMulOp());
 
 }  // namespace
 

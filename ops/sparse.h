@@ -67,8 +67,49 @@ struct SparseReduceOptions {
 };
 // A dense sum over the dimensions in `axes` (an int32 vector or scalar); without any, the dense tensor.
 Output SparseReduceSum(const SparseParts& a, const Ints& axes, const SparseReduceOptions& options = {});
+// The largest entries instead; 0 where there is none. And either with a sparse result, one entry for each place that
+// has any. No gradient.
+Output SparseReduceMax(const SparseParts& a, const Ints& axes, const SparseReduceOptions& options = {});
+SparseParts SparseReduceSumSparse(const SparseParts& a, const Ints& axes, const SparseReduceOptions& options = {});
+SparseParts SparseReduceMaxSparse(const SparseParts& a, const Ints& axes, const SparseReduceOptions& options = {});
 // The softmax over the entries of each row (last dimension): new values.
 Output SparseSoftmax(const SparseParts& a, const OpOptions& options = {});
+
+// `num_split` parts of equal size along `split_dim`, the first ones larger by 1 where that does not come out even.
+std::vector<SparseParts> SparseSplit(const SparseParts& a, int64_t split_dim, int64_t num_split,
+                                     const OpOptions& options = {});
+// The larger (smaller) of two tensors of one shape wherever either has an entry, the other counting as 0. The result's
+// shape is theirs. No gradient.
+SparseParts SparseMaximum(const SparseParts& a, const SparseParts& b, const OpOptions& options = {});
+SparseParts SparseMinimum(const SparseParts& a, const SparseParts& b, const OpOptions& options = {});
+
+struct EditDistanceOptions {
+  bool normalize = true;  // divided by the length of the truth; infinite for an empty truth
+  std::string name = "";
+};
+// How many insertions, deletions and replacements take each sequence of `hypothesis` (last dimension, any type) to that
+// of `truth`: float, of the shape of the other dimensions.
+Output EditDistance(const SparseParts& hypothesis, const SparseParts& truth, const EditDistanceOptions& options = {});
+
+// ---- Sets: the elements along the last dimension (ops/sparse_sets.cc) ----
+
+// "intersection", "union", "a-b" or "b-a" of the sets with equal other dimensions, sorted; the last dimension of the
+// result is as large as its largest set. Integers up to 64 bits (not uint32 and uint64) and strings.
+SparseParts SetOperation(Operand a, Operand b, const std::string& operation, const OpOptions& options = {});
+SparseParts SetOperation(Operand a, const SparseParts& b, const std::string& operation, const OpOptions& options = {});
+SparseParts SetOperation(const SparseParts& a, const SparseParts& b, const std::string& operation,
+                         const OpOptions& options = {});
+// The number of different elements of each set, int32.
+Output SetSize(const SparseParts& a, const OpOptions& options = {});
+
+// ---- As strings (ops/sparse_serialize.cc) ----
+
+// Three serialized TensorProtos [3]; the same for each index of dimension 0, [n, 3].
+Output SerializeSparse(const SparseParts& a, const OpOptions& options = {});
+Output SerializeManySparse(const SparseParts& a, const OpOptions& options = {});
+// Tensors of `dtype` from strings [..., 3], stacked along new dimensions in front. When run: InvalidArgument for
+// anything else.
+SparseParts DeserializeSparse(Operand serialized, DataType dtype, const OpOptions& options = {});
 
 }  // namespace staticflow
 

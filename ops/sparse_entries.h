@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "graph/shape_inference.h"
+#include "ops/array_shapes.h"
 #include "runtime/kernel.h"
 
 namespace staticflow {
@@ -82,6 +83,30 @@ inline absl::StatusOr<SparseSizes> SparseInputs(const ShapeContext& c, int first
   return sizes;
 }
 
+// Which of `rank` dimensions the axes name.
+inline absl::StatusOr<std::vector<bool>> ReducedDims(absl::Span<const int64_t> axes, int rank) {
+  std::vector<bool> reduced(rank, false);
+  for (int64_t axis : axes) {
+    SF_ASSIGN_OR_RETURN(const int d, NormalizeAxis(axis, rank));
+    reduced[d] = true;
+  }
+  return reduced;
+}
+// The shape of a dense reduction: inputs are a sparse tensor and axes, the attribute keep_dims.
+inline absl::Status SparseReduceShape(ShapeContext& c) {
+  SF_RETURN_IF_ERROR(SparseInputs(c, 0).status());
+  SF_ASSIGN_OR_RETURN(const Shape shape, DimsFromInput(c, 2));
+  SF_ASSIGN_OR_RETURN(const auto axes, c.Integers(3));
+  if (!shape.has_rank() || !axes.has_value()) return absl::OkStatus();
+  SF_ASSIGN_OR_RETURN(const std::vector<bool> reduced, ReducedDims(*axes, shape.rank()));
+  Shape result;
+  for (int d = 0; d < shape.rank(); ++d) {
+    if (!reduced[d]) result.push_back(shape.dim(d));
+    if (reduced[d] && c.attr<bool>("keep_dims")) result.push_back(1);
+  }
+  c.set_output(0, std::move(result));
+  return absl::OkStatus();
+}
 }  // namespace staticflow
 
 #endif  // STATICFLOW_OPS_SPARSE_ENTRIES_H_

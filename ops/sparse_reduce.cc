@@ -14,28 +14,6 @@ namespace staticflow {
 namespace {
 
 // SparseReduceSum: a dense sum over some dimensions.   dvalues = dy at the reduced index.
-absl::StatusOr<std::vector<bool>> ReducedDims(absl::Span<const int64_t> axes, int rank) {
-  std::vector<bool> reduced(rank, false);
-  for (int64_t axis : axes) {
-    SF_ASSIGN_OR_RETURN(const int d, NormalizeAxis(axis, rank));
-    reduced[d] = true;
-  }
-  return reduced;
-}
-absl::Status ReduceShape(ShapeContext& c) {
-  SF_RETURN_IF_ERROR(SparseInputs(c, 0).status());
-  SF_ASSIGN_OR_RETURN(const Shape shape, DimsFromInput(c, 2));
-  SF_ASSIGN_OR_RETURN(const auto axes, c.Integers(3));
-  if (!shape.has_rank() || !axes.has_value()) return absl::OkStatus();
-  SF_ASSIGN_OR_RETURN(const std::vector<bool> reduced, ReducedDims(*axes, shape.rank()));
-  Shape result;
-  for (int d = 0; d < shape.rank(); ++d) {
-    if (!reduced[d]) result.push_back(shape.dim(d));
-    if (reduced[d] && c.attr<bool>("keep_dims")) result.push_back(1);
-  }
-  c.set_output(0, std::move(result));
-  return absl::OkStatus();
-}
 absl::StatusOr<Kernel> ReduceKernel(const KernelSetup& setup) {
   Kernel kernel;
   DispatchType<float, double, Half, BFloat16, int32_t, int64_t, uint8_t, int8_t, int16_t, uint16_t, uint32_t, uint64_t>(
@@ -80,7 +58,7 @@ const OpRegistrar reduce_sum({.name = "SparseReduceSum",
                                          "reduction_axes: int32"},
                               .outputs = {"output: T"},
                               .attrs = {"keep_dims: bool = false", kNumberT},
-                              .shape = ReduceShape,
+                              .shape = SparseReduceShape,
                               .gradient = ReduceGradient,
                               .kernel = ReduceKernel,
                               .doc = "The dense sum of a sparse tensor over some dimensions."});

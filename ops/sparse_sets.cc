@@ -257,5 +257,27 @@ const OpRegistrar set_size({.name = "SetSize",
                             .kernel = SetSizeKernel,
                             .doc = "How many different elements each set has."});
 
+SparseParts Built(NodeBuilder builder, const std::string& operation, const OpOptions& options) {
+  const Node* node = builder.Attr("set_operation", operation).Name(options.name).BuildNode();
+  if (node == nullptr) return {};
+  return {.indices = node->output(0), .values = node->output(1), .shape = node->output(2)};
+}
+
 }  // namespace
+
+SparseParts SetOperation(Operand a, Operand b, const std::string& operation, const OpOptions& options) {
+  return Built(NodeBuilder("DenseToDenseSetOperation", {a, b}), operation, options);
+}
+SparseParts SetOperation(Operand a, const SparseParts& b, const std::string& operation, const OpOptions& options) {
+  return Built(NodeBuilder("DenseToSparseSetOperation", {a, b.indices, b.values, b.shape}), operation, options);
+}
+SparseParts SetOperation(const SparseParts& a, const SparseParts& b, const std::string& operation,
+                         const OpOptions& options) {
+  return Built(NodeBuilder("SparseToSparseSetOperation", {a.indices, a.values, a.shape, b.indices, b.values, b.shape}),
+               operation, options);
+}
+Output SetSize(const SparseParts& a, const OpOptions& options) {
+  return NodeBuilder("SetSize", {a.indices, a.values, a.shape}).Name(options.name).Build();
+}
+
 }  // namespace staticflow

@@ -238,5 +238,43 @@ INSTANTIATE_OP_TEST(
      {.name = "negative", .inputs = {T<int32_t>({1, -1}), Tensor(4), T({0}, {})}, .want_error = "arr[1] is -1"},
      {.name = "negative_size", .inputs = {T<int32_t>({1}), Tensor(-4), T({0}, {})}, .want_error = "size is -4"}});
 
+// What TensorFlow documents: it has no kernels for processors.
+INSTANTIATE_OP_TEST(
+    SegmentSumV2,
+    {{.name = "rows",
+      .inputs = {M({{1, 2}, {3, 4}, {5, 6}}), T<int32_t>({0, 0, 2}), Tensor(4)},
+      .want = {M({{4, 6}, {0, 0}, {5, 6}, {0, 0}})}},
+     {.name = "unsorted",
+      .inputs = {T({1, 2}), T<int64_t>({1, 0}), Tensor(4)},
+      .want_error = "segment_ids[1] is 0, expected at least 1"},
+     {.name = "negative", .inputs = {T({1, 2}), T<int64_t>({-1, 0}), Tensor(4)}, .want_error = "segment_ids[0] is -1"},
+     {.name = "too large",
+      .inputs = {T({1, 2}), T<int64_t>({0, 4}), Tensor(4)},
+      .want_error = "expected less than num_segments"},
+     {.name = "matrix of ids", .inputs = {M({{1, 2}}), M<int32_t>({{0, 1}}), Tensor(4)}, .want_error = "rank"}});
+INSTANTIATE_OP_TEST(SegmentProdV2, {{.name = "rows",
+                                     .inputs = {T<int32_t>({2, 3, 5}), T<int32_t>({0, 0, 2}), Tensor(3)},
+                                     .want = {T<int32_t>({6, 1, 5})}}});
+INSTANTIATE_OP_TEST(SegmentMaxV2, {{.name = "rows",
+                                    .inputs = {T<uint8_t>({2, 3, 5}), T<int32_t>({0, 0, 2}), Tensor(3)},
+                                    .want = {T<uint8_t>({3, 0, 5})}}});
+INSTANTIATE_OP_TEST(SegmentMinV2, {{.name = "rows",
+                                    .inputs = {T<int8_t>({2, 3, 5}), T<int32_t>({0, 0, 2}), Tensor(3)},
+                                    .want = {T<int8_t>({2, 127, 5})}}});
+
+// AddN with the shape in an attribute.
+INSTANTIATE_OP_TEST(AccumulateNV2, {{.name = "three",
+                                     .inputs = {T({1, 2}), T({3, 4}), T({5, 6})},
+                                     .attrs = {{"N", int64_t{3}}, {"shape", Shape({2})}},
+                                     .want = {T({9, 12})}},
+                                    {.name = "unknown size",
+                                     .inputs = {T<int32_t>({1, 2}), T<int32_t>({3, 4})},
+                                     .attrs = {{"N", int64_t{2}}, {"shape", Shape({-1})}},
+                                     .want = {T<int32_t>({4, 6})}},
+                                    {.name = "another shape",
+                                     .inputs = {T({1, 2}), T({3, 4})},
+                                     .attrs = {{"N", int64_t{2}}, {"shape", Shape({3})}},
+                                     .want_error = "3"}});
+
 }  // namespace
 }  // namespace staticflow
