@@ -51,6 +51,7 @@ std::vector<AttrMap> Variants(const Op& op) {
     if (attr.kind == AttrKind::kString && attr.allowed_strings.size() > 1) {
       multiply(attr.name, std::vector<AttrValue>(attr.allowed_strings.begin(), attr.allowed_strings.end()));
     }
+    if (attr.kind == AttrKind::kShape && !attr.default_value.has_value()) multiply(attr.name, {Shape::Unknown()});
     if (attr.name == "SrcT" || attr.name == "DstT") multiply(attr.name, {DT_FLOAT, DT_BOOL});
     if (attr.name == "exponential_avg_factor") multiply(attr.name, {1.0f, 0.25f});
   }
