@@ -62,6 +62,12 @@ struct TopKOutputs {
   Output values, indices;
 };
 TopKOutputs TopK(Operand input, Operand k = 1, const TopKOptions& options = {});
+// The centers nearest to each point, nearest first, and their squared distances. Float points [n, size] and centers
+// [m, size], a scalar int64 k >= 0; [n, min(k, m)] int64 and float. Of centers as near, the first.
+struct NearestOutputs {
+  Output indices, distances;
+};
+NearestOutputs NearestNeighbors(Operand points, Operand centers, Operand k, const OpOptions& options = {});
 // Op InTopKV2: whether predictions[i, targets[i]] is finite and fewer than k elements of row i are larger. Float
 // predictions [n, classes].
 // A target that is no class is in no top k.

@@ -1,4 +1,5 @@
-// Ops that compare the elements of rows: TopKV2, ApproxTopK, InTopK, IsotonicRegression. The values are TensorFlow's.
+// Ops that compare the elements of rows: TopKV2, ApproxTopK, NearestNeighbors, InTopK, IsotonicRegression. The values
+// are TensorFlow's.
 #include <cmath>
 
 #include "tests/op_test.h"
@@ -26,6 +27,28 @@ INSTANTIATE_OP_TEST(TopKV2,
                      {.name = "none", .inputs = {T({1, 2}), Tensor(0)}, .want = {T({}), T<int32_t>({})}},
                      {.name = "too_many", .inputs = {T({1, 2}), Tensor(3)}, .want_error = "k is 3"},
                      {.name = "scalar", .inputs = {Tensor(1.0f), Tensor(0)}, .want_error = "expected rank 1 or more"}});
+
+INSTANTIATE_OP_TEST(
+    NearestNeighbors,
+    {{.name = "two",
+      .inputs = {M({{1, 2}, {-3, 0.5}}), M({{0, 0}, {2, 2}, {1, 2.5}, {-3, -3}}), Tensor(int64_t{2})},
+      .want = {M<int64_t>({{2, 1}, {0, 3}}), M({{0.25, 1}, {9.25, 12.25}})}},
+     {.name = "as_near",
+      .inputs = {M({{0, 0}, {1, 1}, {0.5, 0.5}}), M({{0, 1}, {1, 0}, {3, 3}}), Tensor(int64_t{1})},
+      .want = {M<int64_t>({{0}, {0}, {0}}), M({{1}, {1}, {0.5}})}},
+     {.name = "all",
+      .inputs = {M({{3, 4}}), M({{0, 1}, {1, 0}, {3, 3}}), Tensor(int64_t{5})},
+      .want = {M<int64_t>({{2, 0, 1}}), M({{1, 18, 20}})}},
+     {.name = "no_center",
+      .inputs = {M({{3, 4}}), T({0, 2}, {}), Tensor(int64_t{1})},
+      .want = {T<int64_t>({1, 0}, {}), T({1, 0}, {})}},
+     {.name = "not_a_number",
+      .inputs = {M({{1}}), M({{NAN}, {2}}), Tensor(int64_t{2})},
+      .want = {M<int64_t>({{1, 0}}), M({{1, NAN}})}},
+     {.name = "sizes",
+      .inputs = {M({{1, 2}}), M({{1}}), Tensor(int64_t{1})},
+      .want_error = "dimensions of points and centers"},
+     {.name = "negative", .inputs = {M({{1}}), M({{1}}), Tensor(int64_t{-1})}, .want_error = "k is -1"}});
 
 INSTANTIATE_OP_TEST(
     InTopK,
