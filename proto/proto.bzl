@@ -1,5 +1,7 @@
 """C++ from .proto files, with the protoc of @com_google_protobuf."""
 
+load("//proto:cold.bzl", "COLD")
+
 def cc_proto(name, srcs, deps = [], visibility = None):
     """A cc_library of the code generated from `srcs`.
 
@@ -37,10 +39,7 @@ def cc_proto(name, srcs, deps = [], visibility = None):
         srcs = [stem + ".pb.cc" for stem in stems],
         hdrs = [stem + ".pb.h" for stem in stems],
         # Generated code is a seventh of the build at -O2 and no part of a step.
-        copts = [
-            "-w",
-            "-O1",
-        ],
+        copts = ["-w"] + COLD,
         visibility = visibility,
         deps = deps + ["@com_google_protobuf//:protobuf"],
     )
