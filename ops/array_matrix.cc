@@ -56,6 +56,16 @@ const OpRegistrar matrix_band_part({.name = "MatrixBandPart",
                                     .traits = kInPlace,
                                     .batch = MatricesBatch,
                                     .doc = "Zeros outside a band of diagonals."});
+const OpRegistrar batch_matrix_band_part({.name = "BatchMatrixBandPart",
+                                          .inputs = {"input: T", "num_lower: int64", "num_upper: int64"},
+                                          .outputs = {"band: T"},
+                                          .attrs = {"T: type"},
+                                          .shape = MatrixBandPartShape,
+                                          .gradient = MatrixBandPartGradient,
+                                          .kernel = MatrixBandPartKernel,
+                                          .traits = kInPlace,
+                                          .batch = MatricesBatch,
+                                          .doc = "The old name of MatrixBandPart."});
 
 // Calls visit(matrix, diagonal) for the flat positions of every diagonal element of [..., m, n].
 template <typename F>

@@ -1,4 +1,4 @@
-// ReverseV2, ReverseSequence, Roll.
+// ReverseV2, Reverse, ReverseSequence, Roll.
 #include "absl/strings/str_cat.h"
 #include "ops/array_layout.h"
 #include "ops/array_nodes.h"
@@ -21,16 +21,27 @@ absl::Status ReverseShape(ShapeContext& c) {
   return absl::OkStatus();
 }
 
+// Which dimensions input 1 reverses.
+absl::StatusOr<absl::InlinedVector<bool, 8>> Reversed(const KernelContext& c) {
+  const int rank = c.input(0).rank();
+  absl::InlinedVector<bool, 8> reversed(rank, false);
+  if (c.input(1).dtype == DT_BOOL) {
+    std::copy_n(c.in<bool>(1), rank, reversed.begin());
+    return reversed;
+  }
+  for (int64_t axis : Integers(c.input(1))) {
+    SF_ASSIGN_OR_RETURN(const int i, NormalizeAxis(axis, rank));
+    if (reversed[i]) return absl::InvalidArgumentError(absl::StrCat("axis ", axis, " is named twice"));
+    reversed[i] = true;
+  }
+  return reversed;
+}
+
 absl::StatusOr<Kernel> ReverseKernel(const KernelSetup& setup) {
   return StorageKernel(setup.output_dtype(0), []<typename T>() -> Kernel {
     return [](KernelContext& c) -> absl::Status {
       const Shape& shape = *c.input(0).shape;
-      absl::InlinedVector<bool, 8> reversed(shape.rank(), false);
-      for (int64_t axis : Integers(c.input(1))) {
-        SF_ASSIGN_OR_RETURN(const int i, NormalizeAxis(axis, shape.rank()));
-        if (reversed[i]) return absl::InvalidArgumentError(absl::StrCat("axis ", axis, " is named twice"));
-        reversed[i] = true;
-      }
+      SF_ASSIGN_OR_RETURN(const auto reversed, Reversed(c));
       const Sizes strides = RowMajorStrides(shape);
       StridedView view;
       for (int i = 0; i < shape.rank(); ++i) {
@@ -67,6 +78,36 @@ const OpRegistrar reverse_v2({.name = "ReverseV2",
                               .simplify = SimplifyReverse,
                               .batch = ReverseBatch,
                               .doc = "Dimensions back to front."});
+
+// Reverse, the first version: a bool for each dimension.
+absl::Status FirstReverseShape(ShapeContext& c) {
+  SF_ASSIGN_OR_RETURN(const Shape dims, c.WithRank(1, 1));
+  const Shape& tensor = c.input(0);
+  const int64_t rank = tensor.has_rank() ? tensor.rank() : Shape::kUnknownDim;
+  SF_RETURN_IF_ERROR(c.MergeDims(dims.dim(0), rank, "elements of dims and dimensions").status());
+  if (rank > Shape::kMaxKernelRank) return absl::InvalidArgumentError(absl::StrCat("the tensor has rank ", rank));
+  c.set_output(0, tensor);
+  return absl::OkStatus();
+}
+void FirstReverseGradient(GradientContext& c) { c.set_dx(0, NodeBuilder("Reverse", {c.dy(0), c.x(1)}).Build()); }
+void FirstReverseBatch(BatchContext& c) {
+  const Tensor* dims = c.value(1);
+  if (!c.input(0).is_rows() || dims == nullptr)
+    return dims == nullptr ? c.Unknown("its dims are not constant") : c.SetWorst();
+  const int axis = c.input(0).axis;
+  if (axis >= dims->num_elements() || dims->data<bool>()[axis]) return c.Mix("along the examples");
+  c.set_output(0, c.input(0));
+}
+const OpRegistrar reverse({.name = "Reverse",
+                           .inputs = {"tensor: T", "dims: bool"},
+                           .outputs = {"output: T"},
+                           .attrs = {"T: type"},
+                           .shape = FirstReverseShape,
+                           .gradient = FirstReverseGradient,
+                           .kernel = ReverseKernel,
+                           .iteration = {.split = Split::kRows},
+                           .batch = FirstReverseBatch,
+                           .doc = "Reverses the dimensions that a bool each names."});
 
 // ReverseSequence: the first seq_lengths[b] elements of the sequence dimension back to front.
 absl::Status ReverseSequenceShape(ShapeContext& c) {

@@ -108,6 +108,18 @@ const OpRegistrar transpose({.name = "Transpose",
                              .iteration = {.split = Split::kRows},
                              .simplify = LeavesAllInPlace,
                              .doc = "Reorders the dimensions of x."});
+// Of real numbers, the only ones here, the conjugates are themselves.
+const OpRegistrar conjugate_transpose({.name = "ConjugateTranspose",
+                                       .inputs = {"x: T", "perm: Tperm"},
+                                       .outputs = {"y: T"},
+                                       .attrs = {"T: type", "Tperm: indextype = int32"},
+                                       .shape = TransposeShape,
+                                       .gradient = TransposeGradient,
+                                       .kernel = TransposeKernel,
+                                       .role = OpRole::kTranspose,
+                                       .iteration = {.split = Split::kRows},
+                                       .simplify = LeavesAllInPlace,
+                                       .doc = "Reorders the dimensions of x, and conjugates it."});
 
 // InvertPermutation: y[x[i]] = i.
 absl::Status InvertPermutationShape(ShapeContext& c) {

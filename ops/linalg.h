@@ -110,6 +110,24 @@ Output TridiagonalSolve(Operand diagonals, Operand rhs, const TridiagonalSolveOp
 Output TridiagonalMatMul(Operand superdiag, Operand maindiag, Operand subdiag, Operand rhs,
                          const OpOptions& options = {});
 
+struct BandedTriangularSolveOptions {
+  bool lower = true;     // the band holds the diagonals below the main one, else those above it
+  bool adjoint = false;  // solve with the transpose
+  std::string name = "";
+};
+// x with matrix x = rhs for triangular matrices of few diagonals, `bands` [..., diagonals, n]. The main diagonal is the
+// first row of a lower band, and element i of row d is in row i of the matrix, d to the left of the main one; it is the
+// last row of an upper band, and element i of the d-th row before it is in row i, d to the right. Elements that fall
+// outside the matrix are not looked at. rhs [..., n, k]; leading dimensions broadcast. Running it gives InvalidArgument
+// for a zero on the diagonal. Differentiable.
+Output BandedTriangularSolve(Operand bands, Operand rhs, const BandedTriangularSolveOptions& options = {});
+
+// The square root s of a matrix without negative eigenvalues, s s = input, whose eigenvalues have no negative real
+// part; NaN when there is no real one. Differentiable.
+Output MatrixSquareRoot(Operand input, const OpOptions& options = {});
+// e^input = 1 + input + input^2 / 2 + ...; no gradient.
+Output MatrixExponential(Operand input, const OpOptions& options = {});
+
 }  // namespace staticflow
 
 #endif  // STATICFLOW_OPS_LINALG_H_

@@ -1,4 +1,4 @@
-// LogMatrixDeterminant, SelfAdjointEigV2 and CholeskyGrad.
+// LogMatrixDeterminant, SelfAdjointEigV2, SelfAdjointEig and CholeskyGrad.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -119,7 +119,8 @@ absl::Status EigShape(ShapeContext& c) {
 }
 template <typename T>
 struct EigFunction {
-  explicit EigFunction(const KernelSetup& setup) : compute_v(setup.attr<bool>("compute_v")) {}
+  explicit EigFunction(const KernelSetup& setup)
+      : is_first(setup.node().num_outputs() == 1), compute_v(is_first || setup.attr<bool>("compute_v")) {}
   absl::Status operator()(KernelContext& c) const {
     const Matrices a(c.input(0));
     const int64_t n = a.rows;
@@ -132,6 +133,8 @@ struct EigFunction {
         if (!std::isfinite(matrix[i])) return absl::InvalidArgumentError(absl::StrCat("matrix ", b, " is not finite"));
       }
       Diagonalize(matrix, n, v);
+      T* values = c.out<T>(0) + b * (is_first ? n + a.size() : n);
+      T* vectors = is_first ? values + n : compute_v ? c.out<T>(1) + b * a.size() : nullptr;
       std::iota(order, order + n, 0.0);
       std::sort(order, order + n, [&](double x, double y) {
         const int64_t i = static_cast<int64_t>(x), j = static_cast<int64_t>(y);
@@ -139,20 +142,18 @@ struct EigFunction {
       });
       for (int64_t j = 0; j < n; ++j) {
         const int64_t from = static_cast<int64_t>(order[j]);
-        c.out<T>(0)[b * n + j] = static_cast<T>(matrix[from * n + from]);
+        values[j] = static_cast<T>(matrix[from * n + from]);
         if (!compute_v) continue;
         double sign = 0;
         for (int64_t i = 0; i < n && sign == 0; ++i) {
           if (std::abs(v[i * n + from]) > 1e-12) sign = std::copysign(1.0, v[i * n + from]);
         }
-        for (int64_t i = 0; i < n; ++i) {
-          c.out<T>(1)[b * a.size() + i * n + j] = static_cast<T>(sign * v[i * n + from]);
-        }
+        for (int64_t i = 0; i < n; ++i) vectors[i * n + j] = static_cast<T>(sign * v[i * n + from]);
       }
     }
     return absl::OkStatus();
   }
-  bool compute_v;
+  bool is_first, compute_v;
 };
 void EigGradient(GradientContext& c) {
   Output e = c.y(0), v = c.y(1);
@@ -182,6 +183,24 @@ const BothNames eig({.name = "SelfAdjointEigV2",
                      .kernel = LinalgKernel<EigFunction>,
                      .batch = MatricesBatch,
                      .doc = "The eigenvalues and eigenvectors of symmetric matrices."});
+
+// SelfAdjointEig: the same in one tensor, the eigenvalues above the matrix of eigenvectors.
+absl::Status FirstEigShape(ShapeContext& c) {
+  SF_ASSIGN_OR_RETURN(Shape shape, SquareMatrices(c, 0));
+  if (!shape.has_rank()) return absl::OkStatus();
+  if (const int64_t n = shape.dim(-2); n >= 0) shape.set_dim(shape.rank() - 2, AddSizes(n, 1));
+  c.set_output(0, std::move(shape));
+  return absl::OkStatus();
+}
+const BothNames first_eig({.name = "SelfAdjointEig",
+                           .inputs = {"input: T"},
+                           .outputs = {"output: T"},
+                           .attrs = {kLinalgT},
+                           .shape = FirstEigShape,
+                           .gradient = kGradientIsError,
+                           .kernel = LinalgKernel<EigFunction>,
+                           .batch = MatricesBatch,
+                           .doc = "The eigenvalues and, below them, the eigenvectors of symmetric matrices."});
 
 // CholeskyGrad: what the gradient `grad` by a Cholesky factor l is by the matrix: (s + s') / 2 with s = l^-T p l^-1,
 // where p is the lower triangle of l' grad with its diagonal halved.

@@ -1,4 +1,4 @@
-// QuantizeAndDequantizeV2, V3, V4 and the gradient of V4. Contract: ops/quantize.h.
+// QuantizeAndDequantize, its versions to V4, and the gradient of V4. Contract: ops/quantize.h.
 #include <cmath>
 #include <limits>
 
@@ -54,10 +54,16 @@ struct RoundTrip {
   explicit RoundTrip(const KernelSetup& setup)
       : is_signed(setup.attr<bool>("signed_input")),
         range_given(setup.attr<bool>("range_given")),
-        narrow(setup.attr<bool>("narrow_range")),
-        half_up(setup.num_inputs() == 3 && setup.attr<std::string>("round_mode") == "HALF_UP"),
-        bits(setup.num_inputs() == 3 ? setup.attr<int64_t>("num_bits") : 0),
-        axis(setup.attr<int64_t>("axis")) {}
+        bits(setup.num_inputs() == 4 ? 0 : setup.attr<int64_t>("num_bits")) {
+    if (setup.num_inputs() == 1) {
+      first_min = setup.attr<float>("input_min");
+      first_max = setup.attr<float>("input_max");
+      return;
+    }
+    narrow = setup.attr<bool>("narrow_range");
+    half_up = setup.num_inputs() == 3 && setup.attr<std::string>("round_mode") == "HALF_UP";
+    axis = setup.attr<int64_t>("axis");
+  }
 
   absl::Status CheckBits(int64_t n) const {
     if (n > 0 && n < (is_signed ? 62 : 63)) return absl::OkStatus();
@@ -67,7 +73,7 @@ struct RoundTrip {
   template <typename T>
   absl::Status Run(KernelContext& c) const {
     using A = ComputeType<T>;
-    const int64_t n = bits > 0 || c.num_inputs() == 3 ? bits : c.scalar<int32_t>(3);
+    const int64_t n = c.num_inputs() == 4 ? c.scalar<int32_t>(3) : bits;
     SF_RETURN_IF_ERROR(CheckBits(n));
     const Channels parts(*c.input(0).shape, axis);
     const T* x = c.in<T>(0);
@@ -75,8 +81,8 @@ struct RoundTrip {
     for (int64_t k = 0; k < parts.channels; ++k) {
       A min = std::numeric_limits<A>::max(), max = std::numeric_limits<A>::lowest();
       if (range_given) {
-        min = Widen(c.in<T>(1)[k]);
-        max = Widen(c.in<T>(2)[k]);
+        min = c.num_inputs() == 1 ? A(first_min) : A(Widen(c.in<T>(1)[k]));
+        max = c.num_inputs() == 1 ? A(first_max) : A(Widen(c.in<T>(2)[k]));
         if (!(min <= max)) {
           return absl::InvalidArgumentError(absl::StrCat("input_min ", min, " is above input_max ", max));
         }
@@ -97,8 +103,11 @@ struct RoundTrip {
     return absl::OkStatus();
   }
 
-  bool is_signed, range_given, narrow, half_up;
-  int64_t bits, axis;
+  bool is_signed, range_given;
+  int64_t bits;
+  bool narrow = false, half_up = false;
+  int64_t axis = -1;
+  float first_min = 0, first_max = 0;  // of the first version, which has its range in attributes
 };
 
 // Inputs `min` and `min` + 1: scalars (of one element, as TensorFlow has it), or vectors along `axis` of `x`.
@@ -174,6 +183,17 @@ OpSpec RoundTripOp(const char* name, bool bits_given, GradientFunction gradient)
 const OpRegistrar v2(RoundTripOp("QuantizeAndDequantizeV2", false, PassGradient));
 const OpRegistrar v3(RoundTripOp("QuantizeAndDequantizeV3", true, PassGradient));
 const OpRegistrar v4(RoundTripOp("QuantizeAndDequantizeV4", false, V4Gradient));
+
+// The first version.
+const OpRegistrar v1({.name = "QuantizeAndDequantize",
+                      .inputs = {"input: T"},
+                      .outputs = {"output: T"},
+                      .attrs = {"signed_input: bool = true", "num_bits: int = 8", "range_given: bool = false",
+                                "input_min: float = 0.0", "input_max: float = 0.0", kFloatT},
+                      .shape = SameShape,
+                      .gradient = PassGradient,
+                      .kernel = RoundTripKernel,
+                      .doc = "Numbers scaled to integers of some bits, rounded, and scaled back."});
 
 // V4Grad: what passes; the range gets nothing.
 absl::Status V4GradShape(ShapeContext& c) {

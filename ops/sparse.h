@@ -111,6 +111,17 @@ Output SerializeManySparse(const SparseParts& a, const OpOptions& options = {});
 // anything else.
 SparseParts DeserializeSparse(Operand serialized, DataType dtype, const OpOptions& options = {});
 
+struct CountIntsOptions {
+  int64_t minlength = -1;      // rows of counts are at least so long; -1: as long as the largest value needs
+  int64_t maxlength = -1;      // values from it on are passed over; -1: none
+  bool binary_output = false;  // 1 for every value that occurs
+  std::string name = "";
+};
+// How often each integer occurs in each row of `values` (a vector or a matrix of int32 or int64), or, with `weights` of
+// its shape, the sum of their weights; none is an empty tensor of the counts' type. When run: InvalidArgument for a
+// value below 0. Op DenseCountSparseOutput; no gradient.
+SparseParts CountInts(Operand values, Operand weights, const CountIntsOptions& options = {});
+
 }  // namespace staticflow
 
 #endif  // STATICFLOW_OPS_SPARSE_H_

@@ -1,10 +1,13 @@
-// StringToHashBucket, StringToHashBucketFast, StringToHashBucketStrong: strings as numbers of buckets, by the hash
+// StringToHashBucket, StringToHashBucketFast, StringToHashBucketStrong, Fingerprint: strings as numbers, by the hash
 // functions that TensorFlow uses, so that models find their features again. Contracts: ops/strings.h.
 #include <bit>
 
 #include "absl/strings/str_cat.h"
 #include "graph/gradients.h"
 #include "graph/shape_inference.h"
+#include "ops/array_nodes.h"
+#include "ops/batch_rules.h"
+#include "ops/elementwise.h"
 #include "ops/strings.h"
 #include "runtime/io/coding.h"
 #include "runtime/kernel.h"
@@ -198,8 +201,64 @@ const OpRegistrar fast(HashOp("StringToHashBucketFast", "input: string", {kBucke
 const OpRegistrar strong(HashOp("StringToHashBucketStrong", "input: string", {kBuckets, "key: list(int)"}, &SipKernel,
                                 "The bucket of each string by SipHash with a key."));
 
+// Fingerprint: eight bytes for each row of any tensor, the lowest of the hash first. A row of several strings has the
+// hash of its strings' hashes.
+absl::Status FingerprintShape(ShapeContext& c) {
+  SF_ASSIGN_OR_RETURN(const Shape data, c.WithRankAtLeast(0, 1));
+  SF_RETURN_IF_ERROR(c.WithRank(1, 0).status());
+  c.set_output(0, {data.has_rank() ? data.dim(0) : Shape::kUnknownDim, 8});
+  return absl::OkStatus();
+}
+std::string BytesOf(uint64_t hash) {
+  std::string bytes;
+  for (int i = 0; i < 8; ++i) bytes.push_back(static_cast<char>(hash >> (8 * i)));
+  return bytes;
+}
+uint64_t HashRow(const TensorView& data, int64_t row, int64_t length) {
+  if (data.dtype != DT_STRING) {
+    const size_t size = static_cast<size_t>(length * DataTypeSize(data.dtype));
+    return FarmFingerprint({data.as<char>() + static_cast<size_t>(row) * size, size});
+  }
+  const std::string* strings = data.as<std::string>() + row * length;
+  if (length == 1) return FarmFingerprint(strings[0]);
+  std::string hashes;
+  for (int64_t i = 0; i < length; ++i) hashes += BytesOf(FarmFingerprint(strings[i]));
+  return FarmFingerprint(hashes);
+}
+absl::StatusOr<Kernel> FingerprintKernel(const KernelSetup& setup) {
+  const DataType dtype = setup.input_dtype(0);
+  if (DataTypeSize(dtype) == 0 || (IsObject(dtype) && dtype != DT_STRING)) return NoKernelFor(setup, dtype);
+  return Kernel([](KernelContext& c) -> absl::Status {
+    const TensorView& data = c.input(0);
+    if (const std::string& method = c.scalar<std::string>(1); method != "farmhash64") {
+      return absl::InvalidArgumentError(absl::StrCat("method is '", method, "', expected farmhash64"));
+    }
+    const int64_t rows = data.dim(0), length = data.shape->num_elements(1, data.rank());
+    for (int64_t row = 0; row < rows; ++row) {
+      const std::string bytes = BytesOf(HashRow(data, row, length));
+      std::copy(bytes.begin(), bytes.end(), c.out<uint8_t>(0) + 8 * row);
+    }
+    return absl::OkStatus();
+  });
+}
+const OpRegistrar fingerprint({.name = "Fingerprint",
+                               .inputs = {"data: T", "method: string"},
+                               .outputs = {"fingerprint: uint8"},
+                               .attrs = {"T: type"},
+                               .shape = FingerprintShape,
+                               .gradient = kNotDifferentiable,
+                               .kernel = FingerprintKernel,
+                               .batch = LeadingBatch,
+                               .doc = "Eight bytes that tell each row from any other."});
+
 }  // namespace
 
+Output Fingerprint(Operand data, const OpOptions& options) {
+  const NodeName node(data, options.name, "Fingerprint");
+  if (!node) return Output();
+  const Output method = node.Constant(Tensor("farmhash64"), "method");
+  return NodeBuilder("Fingerprint", {data, method}).Name(node.exact()).Build();
+}
 Output StringToHashBucketFast(Operand input, int64_t num_buckets, const OpOptions& options) {
   return NodeBuilder("StringToHashBucketFast", {input}).Attr("num_buckets", num_buckets).Name(options.name).Build();
 }

@@ -52,6 +52,9 @@ Output StringToHashBucketFast(Operand input, int64_t num_buckets, const OpOption
 Output StringToHashBucketStrong(Operand input, int64_t num_buckets, const std::vector<int64_t>& key,
                                 const OpOptions& options = {});
 
+// FarmHash's fingerprint of each row (index of dimension 0) of a tensor of any type: uint8 [rows, 8]. No gradient.
+Output Fingerprint(Operand data, const OpOptions& options = {});
+
 struct SubstrOptions {
   std::string unit = "BYTE";  // or "UTF8_CHAR"
   std::string name = "";

@@ -5,7 +5,10 @@
 #include "ops/array.h"
 #include "ops/array_index.h"
 #include "ops/array_layout.h"
+#include "ops/linalg.h"
 #include "ops/math.h"
+#include "ops/sparse.h"
+#include "ops/strings.h"
 
 namespace staticflow {
 namespace {
@@ -97,6 +100,18 @@ TEST(ArrayBuildersTest, BandsOfDiagonalsKeepTheirShapes) {
   EXPECT_EQ(MatrixDiagV3(band, k, 3, 4, 0.0, {.align = "LEFT_RIGHT", .name = "again"}).shape(), Shape({-1, 3, 4}));
   EXPECT_EQ(MatrixSetDiagV3(x, band, k).shape(), Shape({-1, 3, 4}));
   EXPECT_EQ(Bucketize(x, {.boundaries = {0, 1}}).dtype(), DT_INT32);
+  EXPECT_TRUE(g.status().ok()) << g.status();
+}
+
+TEST(ArrayBuildersTest, FunctionsOfMatricesAndFingerprints) {
+  Graph g;
+  Output x = Placeholder(g, {.dtype = DT_FLOAT, .shape = {-1, 3, 3}, .name = "x"});
+  EXPECT_EQ(MatrixSquareRoot(x).shape(), Shape({-1, 3, 3}));
+  EXPECT_EQ(MatrixExponential(x, {.name = "e"}).node()->name(), "e");
+  EXPECT_EQ(Fingerprint(x).shape(), Shape({-1, 8}));
+  SparseParts counts = CountInts(Placeholder(g, {.dtype = DT_INT32, .shape = {2, 3}}),
+                                 Const(g, Tensor::Of<double>({0}, {})), {.maxlength = 5});
+  EXPECT_EQ(counts.values.dtype(), DT_DOUBLE);
   EXPECT_TRUE(g.status().ok()) << g.status();
 }
 

@@ -56,5 +56,13 @@ INSTANTIATE_OP_TEST(DiagPart,
                      {.name = "odd_rank", .inputs = {T({1})}, .want_error = "even rank"},
                      {.name = "not_square", .inputs = {M({{1, 2, 3}, {4, 5, 6}})}, .want_error = "do not agree"}});
 
+INSTANTIATE_OP_TEST(BatchMatrixBandPart,
+                    {{.name = "lower",
+                      .inputs = {T({2, 3, 3}, {-0, -1.75, 1.02, 0.6, -0.63, -0.17, 0.51, -0.26, -0.24, -1.45, 0.55,
+                                               0.12, 0.27, -1.53, 1.65, 0.15, -0.39, 2.03}),
+                                 T<int64_t>({}, {1}), T<int64_t>({}, {0})},
+                      .want = {T({2, 3, 3}, {-0, 0, 0, 0.6, -0.63, 0, 0, -0.26, -0.24, -1.45, 0, 0, 0.27, -1.53, 0, 0,
+                                             -0.39, 2.03})}}});
+
 }  // namespace
 }  // namespace staticflow

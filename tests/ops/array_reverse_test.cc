@@ -68,5 +68,20 @@ INSTANTIATE_OP_TEST(Roll, {{.name = "columns",
                             .inputs = {M({{1, 2, 3}, {4, 5, 6}}), Tensor(1), Tensor(2)},
                             .want_error = "out of range"}});
 
+INSTANTIATE_OP_TEST(
+    Reverse,
+    {{.name = "rows",
+      .inputs = {T({2, 3}, {1.69, -0.47, 0.03, 0.41, -0.79, 0}), T<bool>({true, false})},
+      .want = {T({2, 3}, {0.41, -0.79, 0, 1.69, -0.47, 0.03})},
+      .second_order = true},
+     {.name = "both",
+      .inputs = {T<int64_t>({2, 3}, {0, 1, 2, 3, 4, 5}), T<bool>({true, true})},
+      .want = {T<int64_t>({2, 3}, {5, 4, 3, 2, 1, 0})}},
+     {.name = "strings", .inputs = {T<std::string>({"a", "b"}), T<bool>({true})}, .want = {T<std::string>({"b", "a"})}},
+     {.name = "scalar", .inputs = {T({}, {3}), T<bool>({})}, .want = {T({}, {3})}, .check_gradient = false},
+     {.name = "one bool",
+      .inputs = {T({2, 3}, {1.69, -0.47, 0.03, 0.41, -0.79, 0}), T<bool>({true})},
+      .want_error = "elements of dims"}});
+
 }  // namespace
 }  // namespace staticflow

@@ -121,5 +121,14 @@ INSTANTIATE_OP_TEST(DataFormatVecPermute, {{.name = "shape",
                                             .attrs = {{"src_format", "ABCD"}, {"dst_format", "DCBA"}},
                                             .want_error = "no 2 spatial"}});
 
+INSTANTIATE_OP_TEST(ConjugateTranspose,
+                    {{.name = "matrix",
+                      .inputs = {T({2, 3}, {1.69, -0.47, 0.03, 0.41, -0.79, 0}), T<int32_t>({1, 0})},
+                      .want = {T({3, 2}, {1.69, 0.41, -0.47, -0.79, 0.03, 0})},
+                      .second_order = true},
+                     {.name = "int64 perm",
+                      .inputs = {T<int64_t>({1, 2, 3}, {0, 1, 2, 3, 4, 5}), T<int64_t>({2, 0, 1})},
+                      .want = {T<int64_t>({3, 1, 2}, {0, 3, 1, 4, 2, 5})}}});
+
 }  // namespace
 }  // namespace staticflow

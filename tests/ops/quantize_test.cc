@@ -271,5 +271,30 @@ INSTANTIATE_OP_TEST(
          .check_gradient = false},
     });
 
+INSTANTIATE_OP_TEST(
+    QuantizeAndDequantize,
+    {{.name = "own range",
+      .inputs = {T<double>({-1, 0.3, 0.7, 2})},
+      .want = {T<double>({-1.0078740157480315, 0.2992125984251969, 0.6929133858267716, 2})},
+      .check_gradient = false},
+     {.name = "given range",
+      .inputs = {T<double>({-1, 0.3, 0.7, 2})},
+      .attrs = {{"range_given", true}, {"input_min", -0.5f}, {"input_max", 1.0f}, {"num_bits", int64_t{4}}},
+      .want = {T<double>({-1, 0.2857142857142857, 0.7142857142857142, 1})},
+      .check_gradient = false},
+     {.name = "unsigned",
+      .inputs = {T({-1, 0.3, 0.7, 2})},
+      .attrs = {{"signed_input", false}},
+      .want = {T({-1.0039216, 0.29803923, 0.69803923, 2})},
+      .check_gradient = false},
+     {.name = "range",
+      .inputs = {T<double>({-1, 0.3, 0.7, 2})},
+      .attrs = {{"range_given", true}, {"input_min", 2.0f}, {"input_max", 1.0f}},
+      .want_error = "input_min 2 is above"},
+     {.name = "bits",
+      .inputs = {T<double>({-1, 0.3, 0.7, 2})},
+      .attrs = {{"num_bits", int64_t{0}}},
+      .want_error = "num_bits"}});
+
 }  // namespace
 }  // namespace staticflow

@@ -306,5 +306,34 @@ INSTANTIATE_OP_TEST(
          .want_error = "key of 2"},
     });
 
+INSTANTIATE_OP_TEST(
+    Fingerprint,
+    {{.name = "rows of numbers",
+      .inputs = {T<int32_t>({2, 2}, {1, 2, 3, 4}), T<std::string>({}, {"farmhash64"})},
+      .want = {T<uint8_t>({2, 8}, {76, 18, 253, 133, 168, 204, 240, 10, 254, 162, 60, 240, 103, 244, 53, 255})}},
+     {.name = "strings",
+      .inputs = {T<std::string>({"ab", "cd"}), T<std::string>({}, {"farmhash64"})},
+      .want = {T<uint8_t>({2, 8}, {30, 165, 173, 66, 82, 110, 141, 170, 116, 83, 111, 11, 226, 134, 201, 40})}},
+     {.name = "columns of strings",
+      .inputs = {T<std::string>({2, 1}, {"ab", "cd"}), T<std::string>({}, {"farmhash64"})},
+      .want = {T<uint8_t>({2, 8}, {30, 165, 173, 66, 82, 110, 141, 170, 116, 83, 111, 11, 226, 134, 201, 40})}},
+     {.name = "rows of strings",
+      .inputs = {T<std::string>({2, 2}, {"ab", "x", "cd", ""}), T<std::string>({}, {"farmhash64"})},
+      .want = {T<uint8_t>({2, 8}, {233, 244, 215, 198, 254, 98, 148, 246, 76, 28, 95, 120, 37, 106, 38, 75})}},
+     {.name = "a long row",
+      .inputs = {T<double>({1, 40},
+                           {0,     1,  2,  3,  4,  5,  6,  7,  8,  9,  1e+01, 11, 12, 13, 14, 15, 16, 17, 18, 19,
+                            2e+01, 21, 22, 23, 24, 25, 26, 27, 28, 29, 3e+01, 31, 32, 33, 34, 35, 36, 37, 38, 39}),
+                 T<std::string>({}, {"farmhash64"})},
+      .want = {T<uint8_t>({1, 8}, {142, 30, 104, 94, 140, 83, 4, 12})}},
+     {.name = "empty rows",
+      .inputs = {T({2, 0}, {}), T<std::string>({}, {"farmhash64"})},
+      .want = {T<uint8_t>({2, 8}, {79, 64, 144, 47, 59, 106, 225, 154, 79, 64, 144, 47, 59, 106, 225, 154})}},
+     {.name = "no rows",
+      .inputs = {T({0, 2}, {}), T<std::string>({}, {"farmhash64"})},
+      .want = {T<uint8_t>({0, 8}, {})}},
+     {.name = "method", .inputs = {T<int32_t>({1, 2}), T<std::string>({}, {"x"})}, .want_error = "'x'"},
+     {.name = "scalar", .inputs = {T<int32_t>({}, {3}), T<std::string>({}, {"farmhash64"})}, .want_error = "rank"}});
+
 }  // namespace
 }  // namespace staticflow
