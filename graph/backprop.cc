@@ -155,9 +155,46 @@ absl::Status Backprop::Visit(Node& node) {
   SF_RETURN_IF_ERROR(graph_.status());
   for (int i = 0; i < node.num_inputs(); ++i) {
     if (!LeadsToX(node.input(i))) continue;
-    Add(node.input(i), SlicesOrDense{.dense = context.dx(i), .slices = context.sparse_dx(i)});
+    const SlicesOrDense gradient{.dense = context.dx(i), .slices = context.sparse_dx(i)};
+    Add(node.input(i), Complete(gradient, node, node.input(i)));
   }
   return absl::OkStatus();
+}
+
+void Backprop::FindBorders() {
+  const auto is_pred_here = [&](Output pred) {
+    return !pred.node()->op().is(OpRole::kLoopCond) && walks_.frames.FrameOf(*pred.node()) == level_;
+  };
+  const bool has_branches = std::any_of(graph_.nodes().begin(), graph_.nodes().end(), [&](const auto& node) {
+    return node->op().is(OpRole::kSwitch) && path_.Between(*node) && is_pred_here(BehindIdentity(node->input(1)));
+  });
+  if (!has_branches) return;
+  std::vector<std::pair<const Node*, Output>> edges;
+  std::vector<Output> ends;  // of each edge: an output of the consumer, its input
+  for (const GradientUnit& unit : path_.units()) {
+    if (unit.node == nullptr || unit.node->num_outputs() == 0) continue;
+    if (unit.node->op().is(OpRole::kSwitch) || unit.node->op().is(OpRole::kMerge)) continue;
+    for (Output input : unit.node->inputs()) {
+      if (!LeadsToX(input) || input.dtype() == DT_RESOURCE) continue;
+      edges.push_back({unit.node, input});
+      ends.insert(ends.end(), {unit.node->output(0), input});
+    }
+  }
+  if (edges.empty()) return;
+  const std::vector<Literals> live_when = LiveWhen(ends);
+  for (size_t i = 0; i < edges.size(); ++i) {
+    std::vector<Literal> extra;
+    for (const Literal& literal : live_when[2 * i]) {
+      if (!live_when[2 * i + 1].contains(literal) && is_pred_here(literal.pred)) extra.push_back(literal);
+    }
+    if (!extra.empty()) borders_[edges[i]] = std::move(extra);
+  }
+}
+
+SlicesOrDense Backprop::Complete(const SlicesOrDense& gradient, const Node& consumer, Output x) {
+  const auto it = borders_.find({&consumer, x});
+  if (it == borders_.end() || (!gradient.is_slices() && !gradient.dense.valid())) return gradient;
+  return {.dense = WhereLive(Densify(gradient), it->second, BuildUnary(OpRole::kZerosLike, x)), .slices = {}};
 }
 
 std::vector<Output> Backprop::ExitGradients(int loop) {
@@ -265,6 +302,7 @@ SlicesOrDense Backprop::GradientOfX(Output x) {
 }
 
 absl::StatusOr<std::vector<SlicesOrDense>> Backprop::Run() {
+  FindBorders();
   SF_RETURN_IF_ERROR(SeedOutputs());
   for (const GradientUnit& unit : path_.units()) {
     SF_RETURN_IF_ERROR(unit.node != nullptr ? Visit(*unit.node) : VisitLoop(unit.loop));

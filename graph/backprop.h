@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "graph/gradient_path.h"
 #include "graph/gradients.h"
+#include "graph/liveness.h"
 #include "graph/loop_gradient.h"
 #include "graph/source_line.h"
 
@@ -68,6 +69,10 @@ class Backprop {
   bool PassesSlicesOn(const Node& node);
   // What arrived at the Exits of a loop, by its variables.
   std::vector<Output> ExitGradients(int loop);
+  // Finds where nodes use what exists outside of their branch, as those of a gradient in a file of TensorFlow's do.
+  void FindBorders();
+  // A gradient by `x` that comes from `consumer`: zeros where that does not run and x exists.
+  SlicesOrDense Complete(const SlicesOrDense& gradient, const Node& consumer, Output x);
   SlicesOrDense GradientOfX(Output x);
 
   GradientWalks& walks_;
@@ -81,6 +86,8 @@ class Backprop {
   const GradientPath path_;
   absl::flat_hash_map<Output, std::vector<Output>> gradients_;
   absl::flat_hash_map<Output, std::vector<IndexedSlices>> slices_;
+  // What a consumer needs and an input of its does not; most have nothing of that kind.
+  absl::flat_hash_map<std::pair<const Node*, Output>, std::vector<Literal>> borders_;
   std::vector<std::string> failures_;
 };
 

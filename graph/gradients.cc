@@ -1,5 +1,8 @@
 #include "graph/gradients.h"
 
+#include <algorithm>
+
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "graph/backprop.h"
 #include "graph/function_inliner.h"
@@ -9,6 +12,17 @@
 
 namespace staticflow {
 namespace {
+
+// A file may have nodes in the scope `name`, which is then not ours: by the scope, arrays of gradients tell one call
+// from another.
+void LeaveScopesOfFiles(Graph& graph, const std::string& name) {
+  const std::string scope = absl::StrCat(graph.name_scope(), name);
+  if (graph.UniqueName(name, false) != scope) return;
+  const std::string prefix = absl::StrCat(scope, "/");
+  const bool is_taken = std::any_of(graph.nodes().begin(), graph.nodes().end(),
+                                    [&](const auto& node) { return absl::StartsWith(node->name(), prefix); });
+  if (is_taken) graph.UniqueName(name);
+}
 
 // The frame that ys and the open context are in. InvalidArgument when they are in different ones, or an x is in a loop
 // that they are not in.
@@ -72,6 +86,7 @@ std::vector<SlicesOrDense> GradientsOrSlices(absl::Span<const Output> ys, absl::
   const std::optional<SourceLine> outer_override = graph->line_override();
   absl::StatusOr<std::vector<SlicesOrDense>> result = [&]() -> absl::StatusOr<std::vector<SlicesOrDense>> {
     SF_RETURN_IF_ERROR(InlineCallsBetween(ys, xs));
+    LeaveScopesOfFiles(*graph, options.name);
     const NameScope scope(*graph, options.name);
     SF_ASSIGN_OR_RETURN(LoopFrames frames, LoopFrames::Find(*graph));
     SF_ASSIGN_OR_RETURN(const int level, LevelOf(*graph, frames, ys, xs));

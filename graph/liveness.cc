@@ -5,6 +5,8 @@
 #include <map>
 #include <tuple>
 
+#include "graph/node_builder.h"
+
 namespace staticflow {
 
 bool operator<(const Literal& a, const Literal& b) {
@@ -67,6 +69,22 @@ std::vector<Literals> LiveWhen(absl::Span<const Output> outputs) {
   std::vector<Literals> result;
   for (Output output : outputs) result.push_back(of_output(output));
   return result;
+}
+
+Output WhereLive(Output value, absl::Span<const Literal> when, Output otherwise) {
+  const std::string& switch_type = OpWithRole(OpRole::kSwitch).name();
+  for (size_t k = when.size(); k-- > 0;) {
+    // The first k literals hold, the next one does not.
+    Output side = otherwise;
+    for (size_t j = 0; j <= k && side.valid(); ++j) {
+      Node* sides = NodeBuilder(switch_type, {side, when[j].pred}).BuildNode();
+      side = sides == nullptr ? Output() : sides->output(j < k ? when[j].branch : 1 - when[j].branch);
+    }
+    if (!value.valid() || !side.valid()) return Output();
+    const Output inputs[] = {value, side};
+    value = NodeBuilder(OpWithRole(OpRole::kMerge).name(), {}).Inputs(inputs).Build();
+  }
+  return value;
 }
 
 }  // namespace staticflow

@@ -3,7 +3,7 @@
 //   const Literals literals = LiveWhen({&y, 1})[0];    // y exists where literal.pred == literal.branch, for all of
 //   them
 //
-// A node needs what all of its inputs need, a Merge what its inputs need in common. Only reads the graph.
+// A node needs what all of its inputs need, a Merge what its inputs need in common.
 #ifndef STATICFLOW_GRAPH_LIVENESS_H_
 #define STATICFLOW_GRAPH_LIVENESS_H_
 
@@ -24,6 +24,10 @@ using Literals = std::set<Literal>;
 
 // By output. Ids are a topological order up to the back edges of loops, which are left out.
 std::vector<Literals> LiveWhen(absl::Span<const Output> outputs);
+
+// `value`, which exists when all of `when` hold, and `otherwise`, which always exists, where they do not. Adds Switch
+// and Merge nodes to the graph, in its open context; invalid when an argument is.
+Output WhereLive(Output value, absl::Span<const Literal> when, Output otherwise);
 
 // `output`, or what an Identity (or several) copied; a reference that is read stays as it is.
 Output BehindIdentity(Output output);

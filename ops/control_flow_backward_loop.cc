@@ -151,19 +151,13 @@ Output BackwardLoop::TakeGradient(const StackLink& link) {
     if (frame == frame_ || pred.op().is(OpRole::kLoopCond) || !IsWithin(*frames_, frame, link.push())) continue;
     if (!live_when[0].contains(literal)) outside.push_back(literal);
   }
-  const size_t n = branches.size();
   branches.insert(branches.end(), outside.begin(), outside.end());
-  Output gradient = Take(link.gradients, value, branches);
+  const Output gradient = Take(link.gradients, value, branches);
   if (!gradient.valid() || outside.empty()) return gradient;
+  for (Literal& literal : outside) literal.pred = Capture(literal.pred);
   const Output zeros = ZerosLike(Capture(value));
-  for (size_t k = branches.size(); k-- > n && gradient.valid();) {
-    std::vector<Literal> other(branches.begin() + n, branches.begin() + k + 1);
-    other.back().branch = 1 - other.back().branch;
-    const Output none = Behind(zeros, other);
-    const Inside inside(value.graph(), this);
-    gradient = none.valid() ? Merge({gradient, none}).output : Output();
-  }
-  return gradient;
+  const Inside here(value.graph(), this);
+  return WhereLive(gradient, outside, zeros);
 }
 
 }  // namespace staticflow

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "benchmarks/kernels/kernels.h"
+#include "graph/gradients.h"
 #include "graph/graph.h"
 #include "ops/array.h"
 #include "ops/control_flow.h"
@@ -81,6 +82,23 @@ void CountingLoop(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 
+// The gradient by x of state.range(0) iterations of x = tanh(x * w), over state.range(1) floats.
+void LoopGradient(benchmark::State& state) {
+  Graph g;
+  const Shape shape = {state.range(1)};
+  const Output n = Placeholder(g, {.dtype = DT_INT32, .shape = Shape{}});
+  const Output x = Placeholder(g, {.dtype = DT_FLOAT, .shape = shape});
+  const Output w = Placeholder(g, {.dtype = DT_FLOAT, .shape = shape});
+  const Output end = While([&](Output i, Output) { return Less(i, n); },
+                           [&](Output i, Output v) {
+                             return LoopVariables{i + 1, Tanh(v * w)};
+                           },
+                           {Const(g, 0), x})[1];
+  const Tensor zeros = *Tensor::Create(DT_FLOAT, shape);
+  TimeStep(state, g, {n, x, w}, {static_cast<int32_t>(state.range(0)), zeros, zeros}, Gradients({end}, {x, w}));
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+
 }  // namespace
 
 void RegisterSessionBenchmarks() {
@@ -89,6 +107,7 @@ void RegisterSessionBenchmarks() {
   benchmark::RegisterBenchmark("Session/variable_plus_one", Counter);
   benchmark::RegisterBenchmark("Session/cond", OneCond);
   benchmark::RegisterBenchmark("Session/while", CountingLoop)->Args({0, 0})->Args({1000, 0})->Args({1000, 100});
+  benchmark::RegisterBenchmark("Session/while_gradient", LoopGradient)->Args({1000, 100});
 }
 
 }  // namespace staticflow::bench
