@@ -124,8 +124,11 @@ bool Backprop::IsStray(const Node& node) const {
 }
 
 absl::Status Backprop::Visit(Node& node) {
-  if (IsStray(node) && TotalGradient(node.output(0)).valid()) {
-    Fail(node, "it takes off a stack what no single node in another loop kept there");
+  if (node.op().is(OpRole::kStackPop)) {
+    // The others are xs of this walk: their gradients go on stacks.
+    if (IsStray(node) && TotalGradient(node.output(0)).valid()) {
+      Fail(node, "it takes off a stack what no single node in another loop kept there");
+    }
     return absl::OkStatus();
   }
   const bool leads_to_x = std::any_of(node.inputs().begin(), node.inputs().end(), [&](Output input) {

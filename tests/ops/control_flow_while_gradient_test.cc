@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <functional>
+#include <random>
 
 #include "graph/gradients.h"
 #include "graph/graph_def.h"
@@ -95,14 +96,14 @@ TEST_P(LoopGradients, EqualDifferences) {
   Graph g;
   const Inputs in(g);
   const Output y = GetParam().build(in);
-  Sum(y * y, {}, {.name = "sum"});
+  Sum(y * y, {}, {.name = "total"});
   ASSERT_TRUE(g.status().ok()) << g.status();
   Graph copy;
   ASSERT_TRUE(ImportGraphDef(*GraphDefBytes(g), copy).ok());
   for (Graph* graph : {&g, &copy}) {
     SCOPED_TRACE(graph == &g ? "built" : "from a file");
     const Output n = *graph->FindOutput("n"), x = *graph->FindOutput("x"), w = *graph->FindOutput("w");
-    const Output s = *graph->FindOutput("sum");
+    const Output s = *graph->FindOutput("total");
     const std::vector<Output> gradients = Gradients({s}, {x, w}, {.unconnected = Unconnected::kZero});
     const Output s2 = Blend(*graph, gradients);
     const std::vector<Output> second = Gradients({s2}, {x, w}, {.unconnected = Unconnected::kZero});
@@ -339,6 +340,91 @@ INSTANTIATE_TEST_SUITE_P(
                        });
                      }}),
     [](const auto& info) { return RowName(info.param.name); });
+
+// Random programs of loops, branches, lists and arithmetic over vectors of three.
+class RandomProgram {
+ public:
+  RandomProgram(const Inputs& in, int seed) : in_(in), bits_(seed) {}
+
+  Output Build() { return Tanh(Block({in_.x, in_.x * 0.5}, {}, 3)); }
+
+ private:
+  using Values = std::vector<Output>;
+
+  int Below(size_t n) { return static_cast<int>(bits_() % n); }
+  Output Any(const Values& values) { return values[Below(values.size())]; }
+
+  Output Arithmetic(const Values& values) {
+    const Output a = Any(values), b = Any(values);
+    switch (Below(6)) {
+      case 0:
+        return Tanh(a) * b;
+      case 1:
+        return a + b * 0.5;
+      case 2:
+        return Tanh(in_.Apply(in_.w, a));
+      case 3:
+        return Sin(a) * Gather(in_.w, Const(in_.graph, Below(3)));
+      case 4:
+        return a * Const(in_.graph, Vec({0.3, -0.7, 1.1}));
+      default:
+        return Sin(a - b);
+    }
+  }
+  Output Predicate(const Values& values, const Values& counters) {
+    if (Below(3) == 0) return Greater(Sum(Any(values)), 0.3);
+    if (counters.empty() || Below(3) == 0) return Less(in_.n, 1 + Below(3));
+    return Equal(Mod(Any(counters), 2), Below(2));
+  }
+  Output Block(Values values, const Values& counters, int depth) {
+    const int n = 1 + Below(3);
+    for (int k = 0; k < n; ++k) values.push_back(Statement(values, counters, depth));
+    return values.back();
+  }
+  Output Statement(const Values& values, const Values& counters, int depth) {
+    const int kind = depth == 0 ? 0 : Below(4);
+    if (kind == 2) return Loop(values, counters, depth);
+    if (kind != 1) return Arithmetic(values);
+    return Cond(
+        Predicate(values, counters), [&] { return Block(values, counters, depth - 1); },
+        [&] { return Block(values, counters, depth - 1); });
+  }
+  Output Loop(const Values& values, const Values& counters, int depth) {
+    const Output limit = (counters.empty() || Below(2) == 0 ? in_.n : Any(counters)) + Below(2);
+    const Output shape = Const(in_.graph, Tensor::Vector<int32_t>({3}));
+    const bool keeps_list = Below(3) == 0;
+    LoopVariables initial = {in_.zero, Any(values), Any(values)};
+    if (keeps_list) initial.push_back(EmptyTensorList(shape, -1, DT_DOUBLE));
+    const LoopVariables end = While([&](const LoopVariables& v) { return Less(v[0], limit); },
+                                    [&](const LoopVariables& v) {
+                                      Values inner = values, inner_counters = counters;
+                                      inner.insert(inner.end(), {v[1], v[2]});
+                                      inner_counters.push_back(v[0]);
+                                      const Output x = Tanh(Block(inner, inner_counters, depth - 1)) + v[1] * 0.25;
+                                      const Output y =
+                                          Below(2) == 0 ? v[1] : Tanh(Block(inner, inner_counters, depth - 1));
+                                      LoopVariables next = {v[0] + 1, x, y};
+                                      if (keeps_list) next.push_back(TensorListPushBack(v[3], Sin(x) * y));
+                                      return next;
+                                    },
+                                    initial);
+    if (keeps_list) return Sum(TensorListStack(end[3], shape, DT_DOUBLE), {0}) * 0.5 + Tanh(end[1]);
+    return Below(2) == 0 ? end[1] : end[1] + end[2];
+  }
+
+  const Inputs& in_;
+  std::mt19937 bits_;
+};
+
+std::vector<GradientCase> RandomCases() {
+  std::vector<GradientCase> cases;
+  for (int seed = 0; seed < 10; ++seed) {
+    cases.push_back({"random", [seed](const Inputs& in) { return RandomProgram(in, seed).Build(); }});
+  }
+  return cases;
+}
+INSTANTIATE_TEST_SUITE_P(Random, LoopGradients, testing::ValuesIn(RandomCases()),
+                         [](const auto& info) { return std::to_string(info.index); });
 
 TEST(WhileGradient, StopsWhereBackPropIsOff) {
   Graph g;
