@@ -114,7 +114,7 @@ absl::Status PopShape(ShapeContext& c) {
   return absl::OkStatus();
 }
 absl::StatusOr<Kernel> PopKernel(const KernelSetup& setup) {
-  return Kernel([shape = setup.node().output_shape(0)](KernelContext& c) -> absl::Status {
+  return Kernel([shape = setup.output_shape(0)](KernelContext& c) -> absl::Status {
     SF_ASSIGN_OR_RETURN(StackOfTensors * stack, StepObjectBehind<StackOfTensors>(c, 0));
     SF_ASSIGN_OR_RETURN(Tensor elem, stack->Pop(c, c.output(0).dtype));
     if (!shape.IsFullyDefined()) return c.SetOutput(0, std::move(elem));

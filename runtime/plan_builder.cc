@@ -229,6 +229,9 @@ absl::Status PlanBuilder::EmitKernel(const ProgramItem& item) {
     if (*access == Access::kOverwrite) checked_[slot].push_back(item.guard);
   }
   SF_ASSIGN_OR_RETURN(std::vector<Shape> shapes, InferShapes(node, input_shapes, constants));
+  if (node.op().is(OpRole::kStackPop) && !shapes[0].IsFullyDefined() && input_shapes[0].IsFullyDefined()) {
+    SF_ASSIGN_OR_RETURN(shapes[0], ShapeOnStack(node));
+  }
   // Until it has run, nobody knows more than the shape function; a reference is its variable, whatever that says.
   for (int i = 0; i < node.num_outputs(); ++i) {
     const Node* declaring = node.output_is_ref(i) ? VariableBehind(node.output(i)) : nullptr;
@@ -257,6 +260,14 @@ absl::Status PlanBuilder::EmitKernel(const ProgramItem& item) {
   if (instruction.is_static && !shapes.empty()) instruction.split_items = WholeSplit(node, &shapes[0]);
   Append(item.guard, std::move(instruction));
   return absl::OkStatus();
+}
+
+absl::StatusOr<Shape> PlanBuilder::ShapeOnStack(const Node& pop) {
+  if (stacks_ == nullptr) stacks_ = std::make_unique<StackLinks>(pop.graph());
+  const StackLink* link = stacks_->To(pop);
+  if (link == nullptr || !link->is_plain) return Shape::Unknown();
+  SF_ASSIGN_OR_RETURN(const int kept, ValueOf(link->push().input(1)));
+  return ShapeOf(kept);
 }
 
 absl::Status PlanBuilder::EmitItem(ProgramItem item) {

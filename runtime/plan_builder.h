@@ -9,6 +9,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "graph/stack_links.h"
 #include "runtime/kernel.h"
 #include "runtime/plan.h"
 
@@ -57,6 +58,8 @@ class PlanBuilder {
   absl::Status EmitLoopEnd(const ProgramItem& item);
   absl::Status EmitKernel(const ProgramItem& item);
   bool Fold(const Node& node, const Kernel& kernel, absl::Span<const int> inputs, absl::Span<const Shape> shapes);
+  // The shape of what `pop` takes: that of what the push of its stack keeps, when that stays the same.
+  absl::StatusOr<Shape> ShapeOnStack(const Node& pop);
   absl::Status FinishFetches();
   void IndexForExecution();
 
@@ -94,6 +97,7 @@ class PlanBuilder {
   int open_jump_ = -1;
   std::vector<int> loop_heads_;  // first instructions of the open loops
   LoopShapes& loop_shapes_;
+  std::unique_ptr<StackLinks> stacks_;  // of the graph, once they are asked for
   bool has_static_loops_ = false;
 };
 
