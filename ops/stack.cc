@@ -10,25 +10,24 @@ namespace {
 
 class StackOfTensors : public Resource {
  public:
-  StackOfTensors(DataType dtype, int64_t max_size) : dtype_(dtype), max_size_(max_size) {}
+  StackOfTensors(DataType dtype, int64_t max_size, StepObjectMemory& memory)
+      : dtype_(dtype), max_size_(max_size), memory_(memory) {}
 
-  absl::Status Push(KernelContext& c, Tensor tensor) {
+  absl::Status Push(Tensor tensor) {
     SF_RETURN_IF_ERROR(Check(tensor.dtype()));
     if (max_size_ >= 0 && static_cast<int64_t>(tensors_.size()) >= max_size_) {
       return absl::ResourceExhaustedError(absl::StrCat("the stack is full: it holds ", max_size_, " tensors"));
     }
-    SF_ASSIGN_OR_RETURN(StepObjectMemory * memory, StepObjectMemory::Of(c));
-    SF_RETURN_IF_ERROR(memory->Take(tensor.bytes()));
+    SF_RETURN_IF_ERROR(memory_.Take(tensor.bytes()));
     tensors_.push_back(std::move(tensor));
     return absl::OkStatus();
   }
-  absl::StatusOr<Tensor> Pop(KernelContext& c, DataType dtype) {
+  absl::StatusOr<Tensor> Pop(DataType dtype) {
     SF_RETURN_IF_ERROR(Check(dtype));
     if (tensors_.empty()) return absl::InvalidArgumentError("the stack is empty");
     Tensor last = std::move(tensors_.back());
     tensors_.pop_back();
-    SF_ASSIGN_OR_RETURN(StepObjectMemory * memory, StepObjectMemory::Of(c));
-    memory->GiveBack(last.bytes());
+    memory_.GiveBack(last.bytes());
     return last;
   }
   void Close() {
@@ -46,6 +45,7 @@ class StackOfTensors : public Resource {
 
   DataType dtype_;
   int64_t max_size_;
+  StepObjectMemory& memory_;  // of the same step
   bool closed_ = false;
   std::vector<Tensor> tensors_;
 };
@@ -59,10 +59,11 @@ absl::Status StackShape(ShapeContext& c) {
 absl::StatusOr<Kernel> StackKernel(const KernelSetup& setup) {
   const DataType dtype = setup.attr<DataType>("elem_type");
   const std::string& given = setup.attr<std::string>("stack_name");
-  return Kernel([dtype, name = given.empty() ? setup.node().name() : given](KernelContext& c) {
+  return Kernel([dtype, name = given.empty() ? setup.node().name() : given](KernelContext& c) -> absl::Status {
     const int64_t max_size = c.num_inputs() > 0 ? c.scalar<int32_t>(0) : -1;
-    return MakeStepObject(c, name,
-                          [&](const std::string&) { return std::make_unique<StackOfTensors>(dtype, max_size); });
+    SF_ASSIGN_OR_RETURN(StepObjectMemory * memory, StepObjectMemory::Of(c));
+    return MakeStepObject(
+        c, name, [&](const std::string&) { return std::make_unique<StackOfTensors>(dtype, max_size, *memory); });
   });
 }
 OpSpec Declaration(std::string name, std::vector<std::string> inputs, std::string handle_type) {
@@ -94,7 +95,7 @@ absl::Status PushShape(ShapeContext& c) {
 absl::Status PushKernel(KernelContext& c) {
   SF_ASSIGN_OR_RETURN(StackOfTensors * stack, StepObjectBehind<StackOfTensors>(c, 0));
   SF_ASSIGN_OR_RETURN(Tensor elem, c.InputTensor(1));
-  SF_RETURN_IF_ERROR(stack->Push(c, std::move(elem)));
+  SF_RETURN_IF_ERROR(stack->Push(std::move(elem)));
   CopyElements(c.input(1).dtype, c.input(1).data, c.output(0).data, c.input(1).num_elements);
   return absl::OkStatus();
 }
@@ -116,7 +117,7 @@ absl::Status PopShape(ShapeContext& c) {
 absl::StatusOr<Kernel> PopKernel(const KernelSetup& setup) {
   return Kernel([shape = setup.output_shape(0)](KernelContext& c) -> absl::Status {
     SF_ASSIGN_OR_RETURN(StackOfTensors * stack, StepObjectBehind<StackOfTensors>(c, 0));
-    SF_ASSIGN_OR_RETURN(Tensor elem, stack->Pop(c, c.output(0).dtype));
+    SF_ASSIGN_OR_RETURN(Tensor elem, stack->Pop(c.output(0).dtype));
     if (!shape.IsFullyDefined()) return c.SetOutput(0, std::move(elem));
     if (elem.shape() != shape) {
       return absl::InvalidArgumentError(

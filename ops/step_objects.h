@@ -56,7 +56,7 @@ inline void SetHandle(KernelContext& c, int i, const std::string& name) {
 }
 
 // The name behind the handle that input `i` is; InvalidArgument when it cannot be one.
-inline absl::StatusOr<std::string> HandleName(const KernelContext& c, int i) {
+inline absl::StatusOr<absl::string_view> HandleName(const KernelContext& c, int i) {
   const TensorView& handle = c.input(i);
   if (handle.dtype == DT_RESOURCE && handle.num_elements == 1) return c.in<ResourceHandle>(i)->name;
   if (handle.dtype == DT_STRING && handle.num_elements == 2) return c.in<std::string>(i)[1];
@@ -78,7 +78,7 @@ absl::Status MakeStepObject(KernelContext& c, absl::string_view node, Make make)
 template <typename Object>
 absl::StatusOr<Object*> StepObjectBehind(KernelContext& c, int i) {
   if (c.step().objects == nullptr) return absl::InternalError("the step keeps no objects");
-  SF_ASSIGN_OR_RETURN(const std::string name, HandleName(c, i));
+  SF_ASSIGN_OR_RETURN(const absl::string_view name, HandleName(c, i));
   absl::StatusOr<Object*> object = c.step().objects->Find<Object>(name);
   if (object.ok()) return object;
   return absl::InvalidArgumentError(absl::StrCat("the handle '", name, "' leads to nothing that this step made"));
