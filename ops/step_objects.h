@@ -23,13 +23,16 @@ namespace staticflow {
 class StepObjectMemory : public Resource {
  public:
   static constexpr int64_t kMaxBytes = int64_t{16} << 30;
+  static constexpr int64_t kBytesPerTensor =
+      192;  // beside its elements, so that many small ones are not taken for little
   static absl::StatusOr<StepObjectMemory*> Of(KernelContext& c) {
     if (c.step().objects == nullptr) return absl::InternalError("the step keeps no objects");
     return c.step().objects->FindOrCreate<StepObjectMemory>("", [] { return std::make_unique<StepObjectMemory>(); });
   }
 
-  // ResourceExhausted when it is too much.
+  // For one more tensor with so many bytes. ResourceExhausted when it is too much.
   absl::Status Take(int64_t bytes) {
+    bytes = AddSizes(bytes, kBytesPerTensor);
     if (AddSizes(bytes_, bytes) > kMaxBytes) {
       return absl::ResourceExhaustedError(absl::StrCat("stacks and tensor arrays hold ", bytes_, " bytes and ask for ",
                                                        bytes, ", at most ", kMaxBytes, " are allowed"));
@@ -37,7 +40,7 @@ class StepObjectMemory : public Resource {
     bytes_ += bytes;
     return absl::OkStatus();
   }
-  void GiveBack(int64_t bytes) { bytes_ -= bytes; }
+  void GiveBack(int64_t bytes) { bytes_ -= bytes + kBytesPerTensor; }
   int64_t NextNumber() { return count_++; }
 
  private:

@@ -213,7 +213,8 @@ absl::Status PlanBuilder::EmitKernel(const ProgramItem& item) {
   for (int i = 0; i < node.num_inputs(); ++i) {
     SF_ASSIGN_OR_RETURN(const int value, ValueOf(node.input(i)));
     if (value < 0) {
-      return absl::InternalError(absl::StrCat(node.DebugName(), ": input ", i, " was not planned"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(node.DebugName(), ": input '", node.input(i).name(), "' never exists where it is used"));
     }
     instruction.inputs.push_back(value);
     instruction.variables.push_back(nullptr);

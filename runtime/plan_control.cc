@@ -56,7 +56,9 @@ absl::Status PlanBuilder::EmitLoopBegin(const ProgramItem& item) {
   Instruction assign{.kind = InstructionKind::kLoopAssign, .node = item.merges[0]};
   for (Node* merge : item.merges) {
     SF_ASSIGN_OR_RETURN(const int entering, ValueOf(merge->input(0)));
-    if (entering < 0) return absl::InternalError(absl::StrCat(merge->DebugName(), ": its Enter was not planned"));
+    if (entering < 0) {
+      return absl::InvalidArgumentError(absl::StrCat(merge->DebugName(), ": what enters the loop never exists"));
+    }
     if (BufferOf(entering).kind == BufferKind::kVariable) {
       CheckInitialized(item.guard, *merge, BufferOf(entering).variable);
     }
@@ -80,7 +82,9 @@ absl::Status PlanBuilder::EmitLoopEnd(const ProgramItem& item) {
   Instruction next{.kind = InstructionKind::kLoopNext, .node = item.merges[0]};
   for (Node* merge : item.merges) {
     SF_ASSIGN_OR_RETURN(const int value, ValueOf(merge->input(1)));
-    if (value < 0) return absl::InternalError(absl::StrCat(merge->DebugName(), ": its NextIteration was not planned"));
+    if (value < 0) {
+      return absl::InvalidArgumentError(absl::StrCat(merge->DebugName(), ": its NextIteration never exists"));
+    }
     const int carried = values_.at(merge->output(0));
     const bool stays = plan_->values[carried].is_static;
     if (stays && !(ShapeOf(value) == plan_->values[carried].shape)) loop_shapes_.changing.insert(merge);
