@@ -38,8 +38,16 @@ bool IsOfGradient(const Node& node) {
   return false;
 }
 
+// Whether it saves or restores the variables, as the file says or by the name that savers have.
+bool IsOfSaver(const Node& node, const std::optional<SaverInfo>& saver) {
+  if (absl::StartsWith(node.name(), "save/")) return true;
+  if (!saver.has_value()) return false;
+  return node.name() == saver->restore_op || absl::StartsWith(saver->save_tensor, node.name() + ":");
+}
+
 // Results that nobody uses, or gradients alone, and that depend on something fed.
-std::vector<Output> UnusedResults(const Graph& g) {
+std::vector<Output> UnusedResults(const ModelFile& file) {
+  const Graph& g = *file.graph;
   absl::flat_hash_set<const Node*> used, fed;
   for (const auto& node : g.nodes()) {
     bool depends = node->op().is(OpRole::kPlaceholder);
@@ -57,8 +65,7 @@ std::vector<Output> UnusedResults(const Graph& g) {
     const bool outside = node->context() == nullptr && (node->num_outputs() == 0 || node->output_dtype(0) != DT_BOOL);
     const bool is_result = outside && node->num_outputs() > 0 && fed.contains(node.get()) &&
                            !used.contains(node.get()) && !node->op().is(OpRole::kPlaceholder) &&
-                           !absl::StartsWith(node->name(), "save/") && !IsOfGradient(*node) &&
-                           !node->op().has(kShapeOnly);
+                           !IsOfSaver(*node, file.meta.saver) && !IsOfGradient(*node) && !node->op().has(kShapeOnly);
     if (is_result && results.size() < kMaxResults) results.push_back(node->output(0));
   }
   return results;
@@ -86,7 +93,7 @@ absl::StatusOr<SfSignature> ReadSignature(const ModelFile& file, const SfArgumen
     if (!arguments.results_only) {
       for (const CollectionItem& item : g.collection(kTrainOp)) signature.targets.push_back(item);
     }
-    if (signature.targets.empty()) signature.fetches = UnusedResults(g);
+    if (signature.targets.empty()) signature.fetches = UnusedResults(file);
   }
   if (signature.fetches.empty() && signature.targets.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(file.path, ": nothing in it asks to be run; give --fetches"));
@@ -120,6 +127,10 @@ absl::Status Initialize(const ModelFile& file, const SfArguments& arguments, Ses
     variables += node->op().is(OpRole::kVariable) || node->op().is(OpRole::kVarHandle);
   }
   if (static_cast<int64_t>(missing.size()) < std::max<int64_t>(variables, 1)) return absl::OkStatus();
+  // TensorFlow 2 saves variables under the names of the objects that hold them; the file's own saver knows them.
+  if (const std::optional<SaverInfo>& saver = file.meta.saver; saver.has_value() && !saver->restore_op.empty()) {
+    return session.RunByName({{saver->filename_tensor, Tensor(prefix)}}, {}, {saver->restore_op}).status();
+  }
   return absl::NotFoundError(
       absl::StrCat(prefix, " lacks ", missing.size(), " variables of the graph, among them '", missing[0], "'"));
 }

@@ -197,7 +197,7 @@ class Auditor {
     }
     if (!layer.updates.empty() && layer.statistics != BatchNormStatistics::kMoving && !BelongsToTraining(layer)) {
       return Report(BatchNormIssue::kForeignUpdate, layer, "this training run moves the averages of ", name,
-                    ", of which it trains nothing: take the update ops of its own loss, UpdateOpsFor(loss)");
+                    ", of which it trains nothing: give Minimize {.update_ops = UpdateOps::kOfLoss}");
     }
     if (UsesBatch(layer) && layer.updates.empty() && !layer.layer.updates.empty() && !IsFrozen(layer) &&
         BelongsToTraining(layer)) {
@@ -229,8 +229,10 @@ class Auditor {
                       " run: the update ops were collected before ", layer.layer.name, " was built");
       }
     }
-    Report(BatchNormIssue::kNoUpdate, layer, start,
-           "; build Minimize inside ControlDependencies on the update ops, collected after the last layer");
+    Report(
+        BatchNormIssue::kNoUpdate, layer, start,
+        "; after the last layer is built, give Minimize {.update_ops = UpdateOps::kOfLoss}, or ControlDependencies on "
+        "the update ops around it");
   }
 
   void CheckPrediction(const BatchNormLayerRun& layer) {

@@ -76,7 +76,9 @@ class Exporter {
       const auto same = [&](const auto& pin) { return pin.first == predicate; };
       if (std::none_of(pins_.begin(), pins_.end(), same)) pins_.push_back({predicate, value});
     }
-    SF_ASSIGN_OR_RETURN(FrozenGraph frozen, Freeze(session_, g_, options_.feeds, pins_, options_.fetches));
+    Session::Feeds feeds;
+    for (size_t i = 0; i < options_.feeds.size(); ++i) feeds.emplace_back(options_.feeds[i], options_.samples[i]);
+    SF_ASSIGN_OR_RETURN(FrozenGraph frozen, Freeze(session_, g_, feeds, pins_, options_.fetches));
     result_.nodes_before = static_cast<int>(needed.size());
     if (options_.fold) result_.folded = FoldAffine(&frozen);
     SF_RETURN_IF_ERROR(frozen.AddTo(out_));

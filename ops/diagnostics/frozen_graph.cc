@@ -17,16 +17,15 @@ using Edge = FrozenGraph::Edge;
 
 class Freezer {
  public:
-  Freezer(Session& session, const Graph& g, const std::vector<Output>& feeds, const Session::Feeds& pins)
-      : session_(session),
-        g_(g),
-        feeds_(feeds.begin(), feeds.end()),
-        pins_(pins),
-        known_(g.num_nodes(), Knowledge::kNo) {
+  Freezer(Session& session, const Graph& g, const Session::Feeds& feeds, const Session::Feeds& pins)
+      : session_(session), g_(g), pins_(pins), given_(pins), known_(g.num_nodes(), Knowledge::kNo) {
+    for (const auto& [output, sample] : feeds) feeds_.insert(output);
+    given_.insert(given_.end(), feeds.begin(), feeds.end());
     for (const auto& [output, value] : pins) pinned_.insert(output);
   }
 
   absl::StatusOr<FrozenGraph> Run(const std::vector<Output>& fetches) {
+    FindHarmless();
     FindKnown();
     SF_RETURN_IF_ERROR(ReadPredicates(Ancestors(fetches)));
     FindKnown();  // more, now that branches are decided
@@ -49,7 +48,24 @@ class Freezer {
     if (feeds_.contains(output) || known_[node.id()] == Knowledge::kNo) return false;
     return !node.op().is(OpRole::kSwitch) || decided_.at(node.input(1)) == (output.index() == 1);
   }
-  // What depends on no feed, not even in its order, has no effect, and stands in no loop.
+  // What has no effect, stands in no branch and no loop, and waits for nothing that has or does.
+  void FindHarmless() {
+    harmless_.assign(static_cast<size_t>(g_.num_nodes()), false);
+    for (const auto& node : g_.nodes()) {
+      const Op& op = node->op();
+      const bool variable = op.is(OpRole::kVariable) || op.is(OpRole::kVarHandle) || op.is(OpRole::kReadVariable);
+      bool harmless = !op.is(OpRole::kSwitch) && !op.is(OpRole::kMerge) && !op.is(OpRole::kEnter) &&
+                      (!op.has(kStateful) || variable) && VariablesWrittenBy(*node).empty();
+      const auto check = [&](const Node* source) {
+        harmless &= source->id() < node->id() && harmless_[static_cast<size_t>(source->id())];
+      };
+      for (Output input : node->inputs()) check(input.node());
+      for (const Node* control : node->control_inputs()) check(control);
+      harmless_[static_cast<size_t>(node->id())] = harmless;
+    }
+  }
+  // What depends on no feed, has no effect, and stands in no loop. A read may wait for a feed, as those of functions
+  // do, but for nothing that could change what it reads.
   void FindKnown() {
     for (const auto& node : g_.nodes()) {
       const Op& op = node->op();
@@ -60,7 +76,8 @@ class Freezer {
       if (op.is(OpRole::kMerge)) known = AliveIsKnown(*node);
       // The session computes it, which makes it wait for what it waits for.
       for (const Node* control : node->control_inputs()) {
-        known &= control->id() < node->id() && known_[control->id()] == Knowledge::kYes;
+        known &= control->id() < node->id() &&
+                 (known_[control->id()] == Knowledge::kYes || harmless_[static_cast<size_t>(control->id())]);
       }
       if (known) known_[node->id()] = Knowledge::kYes;
     }
@@ -102,7 +119,7 @@ class Freezer {
       const Output predicate = node->input(node->op().is(OpRole::kSwitch) ? 1 : 0);
       if (IsKnown(predicate) && predicate.dtype() == DT_BOOL) predicates.push_back(predicate);
     }
-    SF_ASSIGN_OR_RETURN(const std::vector<Tensor> values, session_.Run(pins_, predicates));
+    SF_ASSIGN_OR_RETURN(const std::vector<Tensor> values, session_.Run(given_, predicates));
     for (size_t i = 0; i < predicates.size(); ++i) {
       if (values[i].num_elements() == 1) decided_[predicates[i]] = values[i].scalar<bool>();
     }
@@ -229,10 +246,11 @@ class Freezer {
     return absl::OkStatus();
   }
 
-  // The pins, and the value of each Merge that is known: fed, it does not ask for its other branch's inputs.
+  // The pins and samples, and the value of each Merge that is known: fed, it does not ask for its other branch's
+  // inputs.
   absl::StatusOr<Session::Feeds> KnownMerges(const std::vector<Output>& outputs) {
     const absl::flat_hash_set<const Node*> needed = Ancestors(outputs);
-    Session::Feeds feeds = pins_;
+    Session::Feeds feeds = given_;
     for (const auto& node : g_.nodes()) {
       const bool known = node->op().is(OpRole::kMerge) && needed.contains(node.get()) && IsKnown(node->output(0));
       if (!known || pinned_.contains(node->output(0))) continue;
@@ -281,8 +299,10 @@ class Freezer {
 
   Session& session_;
   const Graph& g_;
-  const absl::flat_hash_set<Output> feeds_;
+  absl::flat_hash_set<Output> feeds_;
   const Session::Feeds pins_;
+  Session::Feeds given_;  // the pins, and the feeds with their samples
+  std::vector<bool> harmless_;
   absl::flat_hash_set<Output> pinned_;
   std::vector<Knowledge> known_;
   absl::flat_hash_map<Output, bool> decided_;
@@ -360,7 +380,7 @@ absl::Status FrozenGraph::AddTo(Graph& g) const {
   return absl::OkStatus();
 }
 
-absl::StatusOr<FrozenGraph> Freeze(Session& session, const Graph& g, const std::vector<Output>& feeds,
+absl::StatusOr<FrozenGraph> Freeze(Session& session, const Graph& g, const Session::Feeds& feeds,
                                    const Session::Feeds& pins, const std::vector<Output>& fetches) {
   return Freezer(session, g, feeds, pins).Run(fetches);
 }

@@ -1,7 +1,7 @@
 // FrozenGraph: the part of a graph that predicts, with every variable and every decided branch replaced by its value. A
 // draft that can still be rewritten, before it becomes a Graph.
 //
-//   SF_ASSIGN_OR_RETURN(FrozenGraph frozen, Freeze(session, g, {x}, {{is_training, false}}, {logits}));
+//   SF_ASSIGN_OR_RETURN(FrozenGraph frozen, Freeze(session, g, {{x, images}}, {{is_training, false}}, {logits}));
 //   FoldAffine(&frozen);
 //   SF_RETURN_IF_ERROR(frozen.AddTo(out));
 #ifndef STATICFLOW_OPS_DIAGNOSTICS_FROZEN_GRAPH_H_
@@ -46,9 +46,10 @@ struct FrozenGraph {
 };
 
 // `pins` are values that hold for good: what decides the mode. Everything that depends on no feed is computed by the
-// session, which must hold the variables. Control edges go: nothing that is left has effects.
+// session, which must hold the variables; `feeds` come with the samples that it is given where something only waits for
+// them. Control edges go: nothing that is left has effects.
 // FailedPrecondition: a fetch that needs a write, or a branch that nothing decides; the node is named.
-absl::StatusOr<FrozenGraph> Freeze(Session& session, const Graph& g, const std::vector<Output>& feeds,
+absl::StatusOr<FrozenGraph> Freeze(Session& session, const Graph& g, const Session::Feeds& feeds,
                                    const Session::Feeds& pins, const std::vector<Output>& fetches);
 
 // Takes scales and shifts per channel into the product or convolution by constant weights before or after them, also

@@ -19,6 +19,7 @@
 #include "ops/layers/core.h"
 #include "ops/layers/normalization.h"
 #include "ops/math.h"
+#include "ops/matmul.h"
 #include "ops/nn.h"
 #include "ops/state.h"
 #include "runtime/io/env.h"
@@ -160,6 +161,15 @@ const Row kRows[] = {
      },
      "FusedBatchNormV3",
      1},
+    {"a read that waits for the input, as in an inlined function",
+     {9, 5},
+     [](Graph& g, Output x, Output) {
+       const Variable w = NewVariable(g, Noise({5, 4}, 5)), scale = NewVariable(g, Noise({4}, 6));
+       const ControlDependencies after(g, {Operation(x)});
+       return Mul(MatMul(x, Identity(w.ref())), Identity(scale.ref()));
+     },
+     "Mul",
+     1},
     {"behind the IdentityN of an inlined call",
      {3, 6, 6, 2},
      [](Graph& g, Output x, Output training) {
@@ -294,6 +304,14 @@ TEST(FoldedExportTest, RefusesAGraphThatPredictsFromItsBatch) {
   options.samples.clear();
   EXPECT_EQ(ExportFolded(session, g, options).status().code(), absl::StatusCode::kInvalidArgument);
   const Variable v = NewVariable(g, Tensor::Vector<float>({1, 2, 3}), {.name = "v"});
+  Output read;
+  {
+    const ControlDependencies after(g, {Operation(AssignAdd(v.ref(), Const(g, Tensor::Vector<float>({1, 1, 1}))))});
+    read = Add(x, Identity(v.ref()));  // what it reads, it changes
+  }
+  ASSERT_TRUE(session.Initialize().ok());
+  EXPECT_EQ(ExportFolded(session, g, {.feeds = {x}, .fetches = {read}, .samples = {Noise({4, 3}, 1)}}).status().code(),
+            absl::StatusCode::kFailedPrecondition);
   ASSERT_TRUE(session.Initialize().ok());
   const Output written = Add(x, AssignAdd(v.ref(), Const(g, Tensor::Vector<float>({1, 1, 1}))));
   EXPECT_EQ(
