@@ -59,6 +59,19 @@ TEST(SfTest, OnFilesThatTensorFlowWrote) {
       {"inspect tests/golden/files/checkpoint_v2_several_steps", 0, {"model.ckpt-40"}},
       {"inspect tests/golden/files/checkpoint_v2_sharded/sharded.index", 0, {"every checksum agrees"}},
       {"dependence tests/golden/models/inference_meta_ref.pb", 0, {"prob:0: independent"}},
+      {"inspect tests/golden/files/saved_model_functions",
+       0,
+       {"calls of functions, inlined", "moving averages, always"}},
+      {"audit tests/golden/files/saved_model_functions",
+       1,
+       {"2 batch-norm layers",
+        "normalizes StatefulPartitionedCall/StatefulPartitionedCall with the statistics of its"}},
+      {"audit --fetches=StatefulPartitionedCall_1 tests/golden/files/saved_model_functions",
+       0,
+       {"1 batch-norm layer\n", "moving averages", "nothing to warn of"}},
+      {"dependence tests/golden/files/saved_model_functions",
+       1,
+       {"StatefulPartitionedCall:0: depends: Mean over axis 0", "StatefulPartitionedCall_1:0: independent"}},
       {"summary tests/golden/models/nn_relu_bn_ref.pb tests/golden/files/checkpoint_v2_dtypes/model.ckpt",
        0,
        {"batch_normalization/gamma", "trainable", "batch_normalization/", "4 variables", "scope/b"}},
@@ -209,6 +222,22 @@ TEST(SfTest, OnFilesOfOurOwn) {
                            "of another kind: bn/gamma is float[4] in the file and float[] in the graph"}) {
     EXPECT_TRUE(absl::StrContains(outgrown.output, part)) << part << "\n" << outgrown.output;
   }
+}
+
+// A SavedModel of TensorFlow 2: everything is in functions, and variables are saved under the names of objects.
+TEST(SfTest, FoldsWhatTensorFlow2Saved) {
+  const std::string data = testing::TempDir() + "/rows.idx", file = testing::TempDir() + "/tf2.pb";
+  ASSERT_TRUE(
+      WriteWholeFile(PosixEnv(), data, std::string({0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 5, 9, 8, 7, 6, 5, 1, 2, 3, 4, 5}))
+          .ok());
+  const std::string command =
+      absl::StrCat("export --data=", data, " --output=", file,
+                   " tests/golden/files/saved_model_functions --fetches=StatefulPartitionedCall");
+  const Outcome of_batch = RunSf(command), right = RunSf(command + "_1");
+  EXPECT_EQ(of_batch.code, 2) << of_batch.output;
+  EXPECT_TRUE(absl::StrContains(of_batch.output, "the graph predicts from the statistics of its batch"));
+  EXPECT_EQ(right.code, 0) << right.output;
+  EXPECT_TRUE(absl::StrContains(right.output, "1 nodes taken into products")) << right.output;
 }
 
 // What is no batch normalization is audited, too.
