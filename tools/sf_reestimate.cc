@@ -155,6 +155,7 @@ absl::StatusOr<int> SfReestimate(const SfArguments& arguments, std::ostream& out
   }
   SF_ASSIGN_OR_RETURN(const DataSet data, ReadData(arguments.data, options.feeds));
   options.checkpoint = arguments.output;
+  options.saver = file.meta.saver;
   options.source_checkpoint = arguments.checkpoint.empty() ? file.checkpoint : arguments.checkpoint;
   SF_ASSIGN_OR_RETURN(const ReestimateReport report, ReestimateBatchNorm(session, *file.graph, data, options));
   // With the graph beside it the repaired checkpoint opens wherever the old one did.

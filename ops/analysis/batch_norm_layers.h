@@ -8,6 +8,7 @@
 // A layer is recognized by its arithmetic, never by names: (x - mean) / sqrt(variance + epsilon), in any of the forms
 // that tf.nn.batch_normalization, tf.layers, slim and people write, where the variance is that of the batch (reduced
 // over dimension 0 at least), a variable, or a constant of a frozen graph. Layer and instance normalization are none.
+// Layers inside functions are found once the calls are inlined (InlineCalls).
 // Only reads the graph; safe from any thread while nobody adds nodes.
 #ifndef STATICFLOW_OPS_ANALYSIS_BATCH_NORM_LAYERS_H_
 #define STATICFLOW_OPS_ANALYSIS_BATCH_NORM_LAYERS_H_

@@ -72,6 +72,14 @@ const Shape& ShapeOfVariable(const Node& variable) {
 
 }  // namespace
 
+std::map<std::string, std::string> NamesInCheckpoints(const Graph& g, const SaverInfo& saver) {
+  std::map<std::string, std::string> names;
+  for (const auto& [variable, from] : RestoredFrom(g, saver)) {
+    if (!from.is_part) names[VariableKey(*variable)] = from.key;
+  }
+  return names;
+}
+
 std::vector<const Node*> VariablesRead(absl::Span<Node* const> nodes, absl::Span<const Output> fetches) {
   Declarations read;
   const auto add = [&](const Node* variable) {

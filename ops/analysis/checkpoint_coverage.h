@@ -10,6 +10,7 @@
 #ifndef STATICFLOW_OPS_ANALYSIS_CHECKPOINT_COVERAGE_H_
 #define STATICFLOW_OPS_ANALYSIS_CHECKPOINT_COVERAGE_H_
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,6 +31,10 @@ std::vector<const Node*> VariablesRead(absl::Span<Node* const> nodes, absl::Span
 
 // The attribute of the node of a saver that leaves out variables on purpose.
 inline constexpr absl::string_view kPartialSaver = "_partial_saver";
+
+// By the keys of variables (graph/variable_key.h): their names in the checkpoints that `saver` restores. TensorFlow 2
+// takes those of the objects that hold them. Without variables of which a saver restores parts.
+std::map<std::string, std::string> NamesInCheckpoints(const Graph& g, const SaverInfo& saver);
 
 struct CheckpointCoverage {
   std::string subject;                 // "the saver" or "checkpoint PREFIX"

@@ -48,7 +48,7 @@ absl::StatusOr<std::vector<std::string>> LoadCheckpoint(Session& session, const 
 }
 
 absl::Status CopyCheckpoint(Session& session, const std::string& from, const std::string& to,
-                            const std::set<std::string>& changed) {
+                            const std::map<std::string, std::string>& changed) {
   Env* env = EnvOf(session);
   BundleWriter writer(env, to);
   if (from.empty()) {
@@ -59,13 +59,15 @@ absl::Status CopyCheckpoint(Session& session, const std::string& from, const std
     return writer.Finish();
   }
   SF_ASSIGN_OR_RETURN(const BundleReader reader, BundleReader::Open(env, from));
+  std::map<std::string, std::string> variables;  // by their names in the checkpoint
+  for (const auto& [variable, name] : changed) variables[name] = variable;
   for (const auto& [name, entry] : reader.tensors()) {
-    SF_ASSIGN_OR_RETURN(const Tensor value, changed.contains(name) ? ValueOf(session, name) : reader.Read(name));
+    if (variables.contains(name)) continue;
+    SF_ASSIGN_OR_RETURN(const Tensor value, reader.Read(name));
     SF_RETURN_IF_ERROR(writer.Add(name, value));
   }
-  for (const std::string& name : changed) {
-    if (reader.tensors().contains(name)) continue;
-    SF_ASSIGN_OR_RETURN(const Tensor value, ValueOf(session, name));
+  for (const auto& [name, variable] : variables) {
+    SF_ASSIGN_OR_RETURN(const Tensor value, ValueOf(session, variable));
     SF_RETURN_IF_ERROR(writer.Add(name, value));
   }
   return writer.Finish();

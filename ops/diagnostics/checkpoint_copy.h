@@ -1,11 +1,12 @@
 // Checkpoints of a session's variables without nodes for it in the graph: for graphs that a diagnosis must not change.
 //
 //   SF_RETURN_IF_ERROR(LoadCheckpoint(session, g, "model.ckpt-1000"));
-//   SF_RETURN_IF_ERROR(CopyCheckpoint(session, "model.ckpt-1000", "repaired.ckpt", {"bn/moving_mean"}));
+//   SF_RETURN_IF_ERROR(CopyCheckpoint(session, "model.ckpt-1000", "repaired.ckpt", {{"bn/moving_mean",
+//   "bn/moving_mean"}}));
 #ifndef STATICFLOW_OPS_DIAGNOSTICS_CHECKPOINT_COPY_H_
 #define STATICFLOW_OPS_DIAGNOSTICS_CHECKPOINT_COPY_H_
 
-#include <set>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -20,10 +21,11 @@ namespace staticflow {
 // InvalidArgument for a tensor of another dtype or shape; errors of BundleReader.
 absl::StatusOr<std::vector<std::string>> LoadCheckpoint(Session& session, const Graph& g, const std::string& prefix);
 
-// Writes the checkpoint `to`: all tensors of the checkpoint `from`, those named in `changed` with the session's values;
-// all initialized variables of the session when `from` is empty. Errors of BundleReader and BundleWriter.
+// Writes the checkpoint `to`: all tensors of the checkpoint `from`, but for the variables that are keys of `changed`
+// the session's values, under the names that they are mapped to; all initialized variables of the session when `from`
+// is empty. Errors of BundleReader and BundleWriter.
 absl::Status CopyCheckpoint(Session& session, const std::string& from, const std::string& to,
-                            const std::set<std::string>& changed);
+                            const std::map<std::string, std::string>& changed);
 
 }  // namespace staticflow
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
+#include <map>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
@@ -12,6 +12,7 @@
 #include "graph/status.h"
 #include "graph/variable_key.h"
 #include "ops/analysis/batch_norm_layers.h"
+#include "ops/analysis/checkpoint_coverage.h"
 #include "ops/diagnostics/checkpoint_copy.h"
 #include "ops/diagnostics/layer_modes.h"
 #include "ops/diagnostics/pooled_moments.h"
@@ -190,10 +191,14 @@ class Reestimator {
   }
 
   absl::Status SaveWithStatistics() const {
-    std::set<std::string> changed;
+    std::map<std::string, std::string> names, changed;
+    if (options_.saver.has_value()) names = NamesInCheckpoints(g_, *options_.saver);
     for (const SharedLayer& shared : shared_) {
-      changed.insert(VariableKey(*shared.layer().moving_mean));
-      changed.insert(VariableKey(*shared.layer().moving_variance));
+      for (const Node* variable : {shared.layer().moving_mean, shared.layer().moving_variance}) {
+        const std::string key = VariableKey(*variable);
+        const auto name = names.find(key);
+        changed[key] = name == names.end() ? key : name->second;
+      }
     }
     return CopyCheckpoint(session_, options_.source_checkpoint, options_.checkpoint, changed);
   }

@@ -13,12 +13,14 @@
 #ifndef STATICFLOW_OPS_DIAGNOSTICS_REESTIMATE_H_
 #define STATICFLOW_OPS_DIAGNOSTICS_REESTIMATE_H_
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "graph/graph.h"
+#include "graph/meta_graph.h"
 #include "runtime/io/dataset.h"
 #include "runtime/session.h"
 
@@ -36,6 +38,8 @@ struct ReestimateOptions {
   std::string checkpoint = "";           // where to write the variables with the new statistics; "": nowhere
   // What else goes there: all tensors of this checkpoint. "": all variables of the graph.
   std::string source_checkpoint = "";
+  // The graph's saver, which knows the variables' names in checkpoints; without one they are the variables' own.
+  std::optional<SaverInfo> saver = std::nullopt;
 };
 
 struct ReestimatedLayer {

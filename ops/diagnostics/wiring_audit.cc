@@ -61,9 +61,9 @@ bool IsRandomMask(Output mask, bool rounded = false, int depth = 0) {
   if (!mask.valid() || depth > kMaxMaskDepth) return false;
   const Node& node = *mask.node();
   if (IsType(node, {"RandomUniform", "StatelessRandomUniform", "StatelessRandomUniformV2"})) return rounded;
-  rounded |= IsType(node, {"Floor", "Greater", "GreaterEqual", "Less", "LessEqual"});
-  const bool passes = rounded || IsType(node, {"Add", "AddV2", "Sub", "Mul", "RealDiv"});
-  if (!passes || node.num_inputs() == 0) return false;
+  const bool rounds = IsType(node, {"Floor", "Greater", "GreaterEqual", "Less", "LessEqual"});
+  if (!rounds && !IsType(node, {"Add", "AddV2", "Sub", "Mul", "RealDiv", "LogicalNot"})) return false;
+  rounded |= rounds;
   return absl::c_any_of(node.inputs(), [&](Output input) { return IsRandomMask(input, rounded, depth + 1); });
 }
 

@@ -238,6 +238,22 @@ TEST(SfTest, FoldsWhatTensorFlow2Saved) {
   EXPECT_TRUE(absl::StrContains(of_batch.output, "the graph predicts from the statistics of its batch"));
   EXPECT_EQ(right.code, 0) << right.output;
   EXPECT_TRUE(absl::StrContains(right.output, "1 nodes taken into products")) << right.output;
+
+  // Repaired, the checkpoint has the same names.
+  const std::string repaired = testing::TempDir() + "/tf2_repaired";
+  const Outcome reestimated = RunSf(absl::StrCat("reestimate --fetches=StatefulPartitionedCall_1 --data=", data,
+                                                 " --output=", repaired, " tests/golden/files/saved_model_functions"));
+  EXPECT_EQ(reestimated.code, 0) << reestimated.output;
+  const absl::StatusOr<BundleReader> before =
+      BundleReader::Open(PosixEnv(), "tests/golden/files/saved_model_functions/variables/variables");
+  const absl::StatusOr<BundleReader> after = BundleReader::Open(PosixEnv(), repaired);
+  ASSERT_TRUE(before.ok() && after.ok()) << after.status();
+  EXPECT_EQ(after->tensors().size(), before->tensors().size());
+  for (const auto& [name, entry] : before->tensors()) {
+    ASSERT_TRUE(after->tensors().contains(name)) << name;
+    const bool moved = absl::StartsWith(name, "mean/") || absl::StartsWith(name, "variance/");
+    EXPECT_EQ(BitwiseEqual(before->Read(name).value(), after->Read(name).value()), !moved) << name;
+  }
 }
 
 // What is no batch normalization is audited, too.
