@@ -12,16 +12,23 @@ std::vector<AuditFunction>& Audits() {
 
 }  // namespace
 
-Signature AuditedStep::signature() const {
-  Signature running = program.signature;
-  if (program.graph == nullptr) return running;
-  const auto move = [&](Output* output) {
-    Node* node = program.Find(output->node());
-    *output = node == nullptr ? Output() : node->output(output->index());
-  };
-  for (Output& feed : running.feeds) move(&feed);
-  for (Output& fetch : running.fetches) move(&fetch);
-  for (Operation& target : running.targets) target = program.Find(target.node());
+RunningStep AuditedStep::running() const {
+  RunningStep running;
+  const Signature& signature = program.signature;
+  for (size_t i = 0; i < signature.feeds.size(); ++i) {
+    Node* node = program.Find(signature.feeds[i].node());
+    if (node == nullptr) continue;
+    running.feeds.emplace_back(node->output(signature.feeds[i].index()), i < feeds.size() ? feeds[i] : Tensor());
+  }
+  for (Output fetch : signature.fetches) {
+    if (Node* node = program.Find(fetch.node()); node != nullptr)
+      running.fetches.push_back(node->output(fetch.index()));
+  }
+  for (Operation target : signature.targets) {
+    if (Node* node = program.Find(target.node()); node != nullptr) running.targets.push_back(node);
+  }
+  if (!running.fetches.empty()) running.graph = &running.fetches[0].graph();
+  if (!running.targets.empty()) running.graph = &running.targets[0].node()->graph();
   return running;
 }
 

@@ -19,14 +19,21 @@ namespace staticflow {
 
 struct Program;
 
+// A step in the graph that runs: where functions are called, that is a copy with their bodies in it.
+struct RunningStep {
+  const Graph* graph = nullptr;  // null when nothing is asked for
+  Session::Feeds feeds = {};     // that something needs
+  std::vector<Output> fetches = {};
+  std::vector<Operation> targets = {};
+};
+
 // A step that is being planned.
 struct AuditedStep {
   const Program& program;          // what it runs, with its signature
   absl::Span<const Tensor> feeds;  // in the signature's order
   ResourceStore& resources;        // what the session keeps; an audit may keep there what it has seen
 
-  // The program's signature in the graph that runs: where functions are called, that is a copy with their bodies in it.
-  Signature signature() const;
+  RunningStep running() const;
 };
 
 // One sentence per finding. Takes time linear in the graph; changes neither the graph nor any variable.

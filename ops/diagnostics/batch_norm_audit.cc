@@ -16,7 +16,6 @@
 #include "ops/analysis/run_nodes.h"
 #include "ops/diagnostics/skew.h"
 #include "runtime/audit.h"
-#include "runtime/program.h"
 
 namespace staticflow {
 namespace {
@@ -346,19 +345,10 @@ std::string Names(const std::vector<const Node*>& nodes) {
 
 // For sessions: the sentences alone. In a graph without layers looking for them is all there is to do.
 std::vector<std::string> AuditBatchNormOfStep(const AuditedStep& step) {
-  const Signature signature = step.signature();
-  const Node* any = !signature.fetches.empty()   ? signature.fetches[0].node()
-                    : !signature.targets.empty() ? signature.targets[0].node()
-                                                 : nullptr;
+  const RunningStep run = step.running();
   std::vector<std::string> sentences;
-  if (any == nullptr || FindBatchNormLayers(any->graph()).empty()) return sentences;
-  Session::Feeds feeds;
-  for (size_t i = 0; i < signature.feeds.size(); ++i) {
-    if (!signature.feeds[i].valid()) continue;  // nothing needs it
-    feeds.emplace_back(signature.feeds[i], i < step.feeds.size() ? step.feeds[i] : Tensor());
-  }
-  const absl::StatusOr<BatchNormAudit> audit =
-      AuditBatchNorm(any->graph(), feeds, signature.fetches, signature.targets);
+  if (run.graph == nullptr || FindBatchNormLayers(*run.graph).empty()) return sentences;
+  const absl::StatusOr<BatchNormAudit> audit = AuditBatchNorm(*run.graph, run.feeds, run.fetches, run.targets);
   if (!audit.ok()) return sentences;
   for (const BatchNormFinding& finding : audit->findings) sentences.push_back(finding.message);
   return sentences;

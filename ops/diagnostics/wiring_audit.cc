@@ -135,23 +135,15 @@ class WiringAuditor {
 
 // For sessions: the sentences alone. Most steps have nothing of the kind, and looking for it is cheap.
 std::vector<std::string> AuditWiringOfStep(const AuditedStep& step) {
-  const Signature signature = step.signature();
-  const Node* any = !signature.fetches.empty()   ? signature.fetches[0].node()
-                    : !signature.targets.empty() ? signature.targets[0].node()
-                                                 : nullptr;
+  const bool has_any = absl::c_any_of(step.program.items, [](const ProgramItem& item) {
+    return item.node != nullptr &&
+           (Drops(*item.node) || LogitsOf(*item.node).valid() || absl::StrContains(item.node->type(), "Softmax"));
+  });
   std::vector<std::string> sentences;
-  if (any == nullptr || absl::c_none_of(step.program.items, [](const ProgramItem& item) {
-        return item.node != nullptr &&
-               (Drops(*item.node) || LogitsOf(*item.node).valid() || absl::StrContains(item.node->type(), "Softmax"));
-      })) {
-    return sentences;
-  }
-  Session::Feeds feeds;
-  for (size_t i = 0; i < signature.feeds.size(); ++i) {
-    if (!signature.feeds[i].valid()) continue;  // nothing needs it
-    feeds.emplace_back(signature.feeds[i], i < step.feeds.size() ? step.feeds[i] : Tensor());
-  }
-  for (WiringFinding& finding : AuditWiring(any->graph(), feeds, signature.fetches, signature.targets)) {
+  if (!has_any) return sentences;
+  const RunningStep run = step.running();
+  if (run.graph == nullptr) return sentences;
+  for (WiringFinding& finding : AuditWiring(*run.graph, run.feeds, run.fetches, run.targets)) {
     sentences.push_back(std::move(finding.message));
   }
   return sentences;
