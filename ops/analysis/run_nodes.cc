@@ -1,5 +1,8 @@
 #include "ops/analysis/run_nodes.h"
 
+#include <limits>
+#include <map>
+
 #include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "graph/shape_inference.h"
@@ -141,20 +144,57 @@ const Shape& RunNodes::ShapeOf(Output output) const {
   return it == shapes_.end() ? output.shape() : it->second;
 }
 
+namespace {
+
+// Sizes that a node computes, such as the rows of Shape(x) for a flattening; nullopt when they are not all known.
+std::optional<Tensor> SizesOf(const Node& node, absl::Span<const Shape> inputs,
+                              absl::Span<const Tensor* const> values) {
+  if (node.op().spec.shape_value == nullptr || node.num_outputs() != 1) return std::nullopt;
+  const std::optional<Shape> sizes = node.op().spec.shape_value(ShapeContext(node, inputs, values));
+  if (!sizes.has_value() || !sizes->IsFullyDefined()) return std::nullopt;
+  const bool is_scalar = node.output_shape(0).rank() == 0;
+  if (is_scalar && sizes->rank() != 1) return std::nullopt;
+  const Shape shape = is_scalar ? Shape() : Shape({sizes->rank()});
+  absl::StatusOr<Tensor> tensor = Tensor::Create(node.output_dtype(0), shape);
+  if (!tensor.ok()) return std::nullopt;
+  for (int i = 0; i < sizes->rank(); ++i) {
+    if (tensor->dtype() == DT_INT32 && sizes->dim(i) <= std::numeric_limits<int32_t>::max()) {
+      tensor->data<int32_t>()[i] = static_cast<int32_t>(sizes->dim(i));
+    } else if (tensor->dtype() == DT_INT64) {
+      tensor->data<int64_t>()[i] = sizes->dim(i);
+    } else {
+      return std::nullopt;
+    }
+  }
+  return *std::move(tensor);
+}
+
+}  // namespace
+
 void RunNodes::InferAll() const {
   inferred_ = true;
+  std::map<std::pair<int, int>, Tensor> sizes;  // by node and output; values that the feeds' shapes decide
+  const auto value_of = [&](Output output) -> const Tensor* {
+    if (output.node()->op().is(OpRole::kConst)) return &output.node()->attr<Tensor>("value");
+    const auto it = sizes.find({output.node()->id(), output.index()});
+    return it == sizes.end() ? nullptr : &it->second;
+  };
   for (const auto& [output, value] : feeds_) {
     if (value.valid()) shapes_[output] = value.shape();
   }
   if (shapes_.empty()) return;
   for (Node* node : needed_) {
-    if (absl::c_none_of(node->inputs(), [&](Output input) { return shapes_.contains(input); })) continue;
+    const bool is_sharper = absl::c_any_of(node->inputs(), [&](Output input) {
+      return shapes_.contains(input) || sizes.contains({input.node()->id(), input.index()});
+    });
+    if (!is_sharper) continue;
     std::vector<Shape> inputs;
     std::vector<const Tensor*> values;
     for (Output input : node->inputs()) {
       inputs.push_back(ShapeOf(input));
-      values.push_back(input.node()->op().is(OpRole::kConst) ? &input.node()->attr<Tensor>("value") : nullptr);
+      values.push_back(value_of(input));
     }
+    if (std::optional<Tensor> known = SizesOf(*node, inputs, values)) sizes[{node->id(), 0}] = *std::move(known);
     const absl::StatusOr<std::vector<Shape>> outputs = InferShapes(*node, inputs, values);
     if (!outputs.ok()) continue;  // the step itself will say so
     for (int i = 0; i < node->num_outputs(); ++i) {

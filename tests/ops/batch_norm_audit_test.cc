@@ -425,6 +425,20 @@ TEST(BatchNormAudit, ReportsWhatARunDoesWithALayer) {
   EXPECT_THAT(Messages(*planned), HasSubstr("after 100 updates 37 % of them will still be the initial value"));
 }
 
+// The feeds' shapes are followed through what computes sizes, such as a flattening's.
+TEST(BatchNormAudit, CountsTheElementsBehindAFlattening) {
+  Program p;
+  const Output pictures = Placeholder(p.g, {.dtype = DT_FLOAT, .shape = {-1, 2, 2, 3}, .name = "pictures"});
+  const Output h = layers::Dense(p.g, layers::Flatten(p.g, pictures), {.units = 3});
+  const Output y = layers::BatchNormalization(p.g, h, {.training = true});
+  const Tensor one = Tensor::Create(DT_FLOAT, {1, 2, 2, 3}).value();
+  const absl::StatusOr<BatchNormAudit> audit = AuditBatchNorm(p.g, {{pictures, one}}, {y});
+  ASSERT_TRUE(audit.ok()) << audit.status();
+  ASSERT_EQ(audit->layers.size(), 1u);
+  EXPECT_EQ(audit->layers[0].elements_per_channel, 1);
+  EXPECT_THAT(Messages(*audit), HasSubstr("and of one example alone is beta"));
+}
+
 TEST(BatchNormAudit, RefusesForeignFetches) {
   Program p, other;
   EXPECT_FALSE(AuditBatchNorm(p.g, {}, {other.x}).ok());
