@@ -31,7 +31,8 @@ std::string Section(const std::string& output, const std::string& begin) {
 std::vector<std::string> Predictions(const std::string& section, const std::string& which) {
   std::vector<std::string> predictions;
   for (absl::string_view line : absl::StrSplit(section, '\n')) {
-    if (absl::StrContains(line, which)) predictions.emplace_back(line.substr(line.find('[')));
+    if (!absl::StrContains(line, "inference from " + which)) continue;
+    predictions.emplace_back(line.substr(line.find('[')));
   }
   return predictions;
 }
