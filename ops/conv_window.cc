@@ -16,10 +16,14 @@ constexpr int64_t kLargest = std::numeric_limits<int32_t>::max();
 
 constexpr int64_t kLargestDim = int64_t{1} << 40;
 
-// ReadWindowVector for list attribute `name`, if the op has it.
+// ReadWindowVector for list attribute `name`, if the op has it; dilations may have no elements where that is the
+// default.
 absl::Status ReadPerDimension(const Node& node, const WindowRule& rule, absl::string_view name,
                               std::array<int64_t, 3>* values) {
   if (!node.has_attr(name)) return absl::OkStatus();
+  if (name == "dilations" && node.has_attr("batch_dims") && node.attr<std::vector<int64_t>>(name).empty()) {
+    return absl::OkStatus();
+  }
   return ReadWindowVector(rule, name, node.attr<std::vector<int64_t>>(name), values);
 }
 
@@ -70,13 +74,11 @@ absl::Status ReadWindowVector(const WindowRule& rule, absl::string_view name, ab
 }
 
 absl::Status ReadWindowRule(const Node& node, WindowRule* rule) {
-  // Ops that know one layout tell their number of dimensions by their strides.
+  // Ops whose layout does not tell their number of dimensions do so by their strides.
   const bool has_depth = node.has_attr("strides") && node.attr<std::vector<int64_t>>("strides").size() == 5;
-  const std::string format = node.has_attr("data_format") ? node.attr<std::string>("data_format")
-                             : has_depth                  ? "NDHWC"
-                                                          : "NHWC";
-  rule->channels_first = format == "NCHW" || format == "NCDHW";
-  rule->spatial = format.size() == 5 ? 3 : 2;
+  const std::string format = node.has_attr("data_format") ? node.attr<std::string>("data_format") : "CHANNELS_LAST";
+  rule->channels_first = format == "NCHW" || format == "NCDHW" || format == "CHANNELS_FIRST";
+  rule->spatial = format.size() == 5 || (format.size() > 5 && has_depth) ? 3 : 2;
   const std::string& padding = node.attr<std::string>("padding");
   rule->padding = padding == "SAME"    ? WindowPadding::kSame
                   : padding == "VALID" ? WindowPadding::kValid

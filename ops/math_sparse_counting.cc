@@ -86,7 +86,9 @@ absl::Status CheckForm(ShapeContext& c, Form form, int64_t* rows, bool* is_vecto
     *is_vector = sizes.rank == 1;
     SF_ASSIGN_OR_RETURN(const auto shape, c.Integers(2));
     if (shape.has_value() && !shape->empty()) *rows = (*shape)[0];
-    if (*rows < Shape::kUnknownDim) return absl::InvalidArgumentError(absl::StrCat("the shape has a size ", *rows));
+    if (shape.has_value() && *rows < 0) {
+      return absl::InvalidArgumentError(absl::StrCat("the shape has a size ", *rows));
+    }
   } else if (form == Form::kRagged) {
     SF_ASSIGN_OR_RETURN(const Shape splits, c.WithRank(0, 1));
     SF_RETURN_IF_ERROR(c.WithRank(1, 1).status());

@@ -479,7 +479,6 @@ const std::map<std::string, std::vector<std::string>>& OpsWithoutRule() {
         "SerializeManySparse",
         "SerializeSparse",
         "SetSize",
-        "SparseToSparseSetOperation",
         "DenseCountSparseOutput",
         "RaggedBincount",
         "RaggedCountSparseOutput",
