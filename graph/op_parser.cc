@@ -59,6 +59,23 @@ std::string Unquote(absl::string_view s) {
   return std::string(s);
 }
 
+// A vector: "uint8 [255, 0, 0, 255]".
+absl::StatusOr<AttrValue> ParseTensor(absl::string_view text) {
+  const size_t bracket = text.find('[');
+  if (bracket == absl::string_view::npos || !absl::ConsumeSuffix(&text, "]")) return Bad(text, "expected a vector");
+  std::vector<double> values;
+  for (absl::string_view item : absl::StrSplit(text.substr(bracket + 1), ',', absl::SkipWhitespace())) {
+    if (!absl::SimpleAtod(item, &values.emplace_back())) return Bad(item, "expected a number");
+  }
+  SF_ASSIGN_OR_RETURN(Tensor tensor, Tensor::Create(ParseDataType(Trim(text.substr(0, bracket))),
+                                                    {static_cast<int64_t>(values.size())}));
+  const bool known = DispatchType<uint8_t, int32_t, int64_t, float>(tensor.dtype(), [&]<typename T>() {
+    for (size_t i = 0; i < values.size(); ++i) tensor.data<T>()[i] = static_cast<T>(values[i]);
+  });
+  if (!known) return Bad(text, "no such default value");
+  return AttrValue(std::move(tensor));
+}
+
 absl::StatusOr<AttrValue> ParseScalar(AttrKind kind, absl::string_view text) {
   text = Trim(text);
   int64_t i;
@@ -82,6 +99,8 @@ absl::StatusOr<AttrValue> ParseScalar(AttrKind kind, absl::string_view text) {
       if (text == "unknown") return AttrValue(Shape::Unknown());
       if (text == "scalar") return AttrValue(Shape());
       break;
+    case AttrKind::kTensor:
+      return ParseTensor(text);
     default:
       break;
   }

@@ -114,6 +114,13 @@ struct ExtractGlimpseOptions {
 // offsets are centered and normalized. float. No gradient. The noise is the same in every step. Op ExtractGlimpseV2.
 Output ExtractGlimpse(Operand input, const Ints& size, Operand offsets, const ExtractGlimpseOptions& options = {});
 
+struct EncodePngOptions {
+  int64_t compression = -1;  // zlib's level, 0 to 9; -1: the usual one
+  std::string name = "";
+};
+// A PNG file for each picture [..., height, width, 1 to 4 channels] of uint8 or uint16: strings of shape [...].
+Output EncodePng(Operand image, const EncodePngOptions& options = {});
+
 struct CombinedNonMaxSuppressionOptions {
   float iou_threshold = 0.5;
   float score_threshold = -std::numeric_limits<float>::infinity();

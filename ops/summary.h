@@ -22,6 +22,13 @@ struct SummaryOptions {
 Output ScalarSummary(const std::string& tag, Operand value, const SummaryOptions& options = {});
 // How values are distributed. When run: InvalidArgument for NaN and infinity.
 Output HistogramSummary(const std::string& tag, Operand values, const SummaryOptions& options = {});
+struct ImageSummaryOptions {
+  int64_t max_images = 3;                // the first ones; their tags are tag/image/0, ... (of one: tag/image)
+  std::string collection = "summaries";  // "": none
+  std::string name = "";                 // of the scope; "": the tag
+};
+// Pictures [batch, height, width, 1, 3 or 4 channels], uint8 or half, float or double, which are scaled to their range.
+Output ImageSummary(const std::string& tag, Operand tensor, const ImageSummaryOptions& options = {});
 // All values of several summaries. When run: InvalidArgument if two have one tag.
 Output MergeSummary(absl::Span<const Output> summaries, const OpOptions& options = {});
 // The same of the graph's collection; invalid when that is empty.

@@ -47,7 +47,16 @@ class MessageWriter {
 
 // Fields of proto/summary.proto.
 enum SummaryField { kSummaryValue = 1 };
-enum SummaryValueField { kTag = 1, kSimpleValue = 2, kHistogram = 5, kNodeName = 7, kTensor = 8, kMetadata = 9 };
+enum SummaryValueField {
+  kTag = 1,
+  kSimpleValue = 2,
+  kImage = 4,
+  kHistogram = 5,
+  kNodeName = 7,
+  kTensor = 8,
+  kMetadata = 9
+};
+enum ImageField { kHeight = 1, kWidth = 2, kColorSpace = 3, kEncodedImage = 4 };
 enum HistogramField { kMin = 1, kMax = 2, kNum = 3, kSum = 4, kSumSquares = 5, kBucketLimit = 6, kBucket = 7 };
 
 }  // namespace staticflow

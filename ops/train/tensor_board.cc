@@ -9,9 +9,9 @@
 #include "graph/status.h"
 #include "ops/array.h"
 #include "ops/summary.h"
-#include "ops/train/png.h"
 #include "proto/event.pb.h"
 #include "proto/summary.pb.h"
+#include "runtime/io/png.h"
 #include "runtime/session.h"
 
 namespace staticflow::train {
@@ -48,7 +48,8 @@ proto::Summary::Image Picture(const Tensor& values) {
   image.set_height(static_cast<int32_t>(height));
   image.set_width(static_cast<int32_t>(width));
   image.set_colorspace(1);
-  image.set_encoded_image_string(EncodeGreyPng(pixels, width, height));
+  const absl::string_view bytes(reinterpret_cast<const char*>(pixels.data()), pixels.size());
+  image.set_encoded_image_string(EncodePng({.pixels = bytes, .width = width, .height = height}).value_or(""));
   return image;
 }
 
