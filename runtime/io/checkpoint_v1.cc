@@ -64,7 +64,27 @@ void AddValues(const Tensor& tensor, proto::TensorProto* m) {
       tensor.dtype(), [&]<typename T>() { all.template operator()<T>([m](T x) { m->add_int_val(x); }); });
 }
 
-// ---- Slices ----
+// ---- Names and slices ----
+
+// Names are strings of messages, which hold UTF-8 alone.
+bool IsUtf8(absl::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const auto byte = [&](size_t k) { return static_cast<uint8_t>(text[i + k]); };
+    const uint8_t lead = byte(0);
+    const size_t length = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+    if (length == 0 || text.size() - i < length) return false;
+    for (size_t k = 1; k < length; ++k) {
+      if ((byte(k) & 0xc0) != 0x80) return false;
+    }
+    // Longer than need be, half of a pair of 16-bit units, or beyond the last code point.
+    if ((lead == 0xe0 && byte(1) < 0xa0) || (lead == 0xed && byte(1) >= 0xa0) || (lead == 0xf0 && byte(1) < 0x90) ||
+        (lead == 0xf4 && byte(1) >= 0x90)) {
+      return false;
+    }
+    i += length;
+  }
+  return true;
+}
 
 void SetSlice(const TensorSlice& slice, proto::TensorSliceProto* message) {
   for (size_t d = 0; d < slice.starts.size(); ++d) {
@@ -302,7 +322,7 @@ absl::Status CheckpointV1Writer::AddSlice(const std::string& name, const Shape& 
   const auto bad = [&](absl::string_view what) {
     return absl::InvalidArgumentError(absl::StrCat(path_, ": tensor '", absl::CEscape(name), "': ", what));
   };
-  if (name.empty() || name.size() > BundleLimits().max_name_bytes) {
+  if (name.empty() || name.size() > BundleLimits().max_name_bytes || !IsUtf8(name)) {
     return bad("it cannot have this name in a checkpoint");
   }
   if (!HasType(tensor.dtype())) {

@@ -71,7 +71,7 @@ class CheckpointV1Writer {
  public:
   CheckpointV1Writer(Env* env, std::string path) : env_(env), path_(std::move(path)) {}
 
-  // Keeps the tensor, which must not change before Finish. InvalidArgument for an empty name or one that was given
+  // Keeps the tensor, which must not change before Finish. InvalidArgument for a name that is empty, no UTF-8 or given
   // before, or a dtype that the format does not have.
   absl::Status Add(const std::string& name, const Tensor& tensor);
   // Adds the part `slice` of a tensor of shape `full_shape`. InvalidArgument too when it overlaps another part, or does

@@ -132,8 +132,12 @@ TEST(CheckpointV1, WriterRefuses) {
   FaultEnv env;
   CheckpointV1Writer writer(&env, "m");
   EXPECT_TRUE(writer.AddSlice("p", {5, 2}, {{0, 0}, {3, -1}}, Top()).ok());
+  EXPECT_TRUE(writer.Add("\xc3\xa9\xe2\x82\xac\xf0\x9f\x99\x82", Tensor(1.0f)).ok());
   const std::vector<std::pair<absl::Status, const char*>> refused = {
       {writer.Add("", Tensor(1.0f)), "this name"},
+      {writer.Add("a\xff", Tensor(1.0f)), "this name"},
+      {writer.Add("\xe0\x80\x80", Tensor(1.0f)), "this name"},
+      {writer.Add("\xc3", Tensor(1.0f)), "this name"},
       {writer.Add("b", Tensor::Vector<BFloat16>({BFloat16(1.0f)})), "bfloat16"},
       {writer.Add("u", Tensor::Vector<uint32_t>({1})), "uint32"},
       {writer.AddSlice("p", {5, 2}, {{2, 0}, {3, -1}}, Top()), "given twice"},
