@@ -86,6 +86,58 @@ Output ReduceJoin(Operand inputs, const std::vector<int64_t>& axes, const Reduce
 Output UnsortedSegmentJoin(Operand inputs, Operand segment_ids, Operand num_segments, const std::string& separator = "",
                            const OpOptions& options = {});
 
+// ---- Unicode (ops/string_unicode.cc) ----
+
+struct UnicodeOptions {
+  std::string errors = "replace";  // what is no character: "replace", "ignore", or "strict": InvalidArgument when run
+  int64_t replacement_char = 0xfffd;
+  bool replace_control_characters = false;  // those below U+0020 count as errors too
+  std::string name = "";
+};
+// Strings in another encoding, to "UTF-8", "UTF-16-BE" or "UTF-32-BE" and from one of these, "UTF-16", "UTF-16-LE",
+// "UTF-32", "UTF-32-LE", "ISO-8859-1" (Latin-1) or "US-ASCII".
+Output UnicodeTranscode(Operand input, const std::string& input_encoding, const std::string& output_encoding,
+                        const UnicodeOptions& options = {});
+// The code points of all strings (int32), where each string's begin [n + 1] and at which byte of its string each one
+// begins (both int64).
+struct UnicodeCharacters {
+  Output row_splits, char_values, char_to_byte_starts;
+};
+UnicodeCharacters UnicodeDecode(Operand input, const std::string& input_encoding, const UnicodeOptions& options = {});
+// String i of the code points [input_splits[i], input_splits[i + 1]).
+Output UnicodeEncode(Operand input_values, Operand input_splits, const std::string& output_encoding,
+                     const UnicodeOptions& options = {});
+
+// Rows of strings one after the other, row i is strings[splits[i]] to strings[splits[i + 1] - 1].
+struct StringRows {
+  Output strings, splits;
+};
+struct StringNGramsOptions {
+  std::vector<int64_t> ngram_widths = {2};
+  std::string separator = " ";
+  std::string left_pad = "", right_pad = "";  // before and behind a row
+  int64_t pad_width = 0;                      // so many at either end; negative: as many as a gram can hold
+  bool preserve_short_sequences = false;      // a row that is shorter than all widths is one gram
+  std::string name = "";
+};
+// The n-grams of each row, by width.
+StringRows StringNGrams(Operand data, Operand data_splits, const StringNGramsOptions& options = {});
+
+// ---- Bytes (ops/string_bytes.cc) and files (ops/string_files.cc) ----
+
+// The first `fixed_length` bytes of each string, zeros where it is shorter, as numbers: input_bytes.shape + [n].
+Output DecodePaddedRaw(Operand input_bytes, Operand fixed_length, DataType out_type, const OpOptions& options = {});
+// What zlib ("ZLIB") or gzip ("GZIP") has compressed. When run: DataLoss for anything else, ResourceExhausted above
+// 2 GiB.
+Output DecodeCompressed(Operand bytes, const std::string& compression_type, const OpOptions& options = {});
+// A file's contents; NotFound when there is none. A scalar.
+Output ReadFile(Operand filename, const OpOptions& options = {});
+// Writes a file, and makes the directories that it needs.
+Operation WriteFile(Operand filename, Operand contents, const OpOptions& options = {});
+// The paths that match one of some patterns (a scalar or a vector), sorted: '*', '?', '[a-z]', '[!a]' and '\\c' stand
+// for parts of a name.
+Output MatchingFiles(Operand pattern, const OpOptions& options = {});
+
 }  // namespace staticflow
 
 #endif  // STATICFLOW_OPS_STRINGS_H_
