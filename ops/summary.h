@@ -29,6 +29,10 @@ struct ImageSummaryOptions {
 };
 // Pictures [batch, height, width, 1, 3 or 4 channels], uint8 or half, float or double, which are scaled to their range.
 Output ImageSummary(const std::string& tag, Operand tensor, const ImageSummaryOptions& options = {});
+// Sounds [batch, frames] or [batch, frames, channels], floats from -1 to 1, as WAV files of 16 bits. sample_rate: a
+// float scalar, in frames per second.
+Output AudioSummary(const std::string& tag, Operand tensor, Operand sample_rate, int64_t max_outputs = 3,
+                    const SummaryOptions& options = {});
 // All values of several summaries. When run: InvalidArgument if two have one tag.
 Output MergeSummary(absl::Span<const Output> summaries, const OpOptions& options = {});
 // The same of the graph's collection; invalid when that is empty.

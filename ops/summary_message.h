@@ -52,11 +52,13 @@ enum SummaryValueField {
   kSimpleValue = 2,
   kImage = 4,
   kHistogram = 5,
+  kAudio = 6,
   kNodeName = 7,
   kTensor = 8,
   kMetadata = 9
 };
 enum ImageField { kHeight = 1, kWidth = 2, kColorSpace = 3, kEncodedImage = 4 };
+enum AudioField { kSampleRate = 1, kNumChannels = 2, kLengthFrames = 3, kEncodedAudio = 4, kContentType = 5 };
 enum HistogramField { kMin = 1, kMax = 2, kNum = 3, kSum = 4, kSumSquares = 5, kBucketLimit = 6, kBucket = 7 };
 
 }  // namespace staticflow

@@ -1,6 +1,12 @@
 // Reference values: TensorFlow 2.21.
+#include "ops/summary.h"
+
+#include <gtest/gtest.h>
+
 #include <cmath>
 
+#include "ops/array.h"
+#include "runtime/session.h"
 #include "tests/op_test.h"
 
 namespace staticflow {
@@ -77,6 +83,72 @@ INSTANTIATE_OP_TEST(
      {.name = "strings",
       .inputs = {Tensor("t"), T<std::string>({"x", "yz"}), Tensor("")},
       .want = {Tensor(std::string("\012\026\012\001tB\017\010\007\022\004\022\002\010\002B\001xB\002yzJ\000", 24))}}});
+
+INSTANTIATE_OP_TEST(
+    AudioSummaryV2,
+    {{.name = "two",
+      .inputs = {Tensor("t"), M({{0, 0.5, -0.5, 1, -1, 2}, {0.1, 0.2, 0.3, 0.4, 0.5, 0.6}}), Tensor(44100.0f)},
+      .attrs = {{"max_outputs", int64_t{3}}},
+      .want = {Tensor(std::string("\n[\n\x09t/audio/02N\x0d\x00"
+                                  "D,G\x10\x01\x18\x06\"8RIFF0\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00"
+                                  "D\xac\x00\x00\x88X\x01\x00\x02\x00\x10\x00"
+                                  "data\x0c\x00\x00\x00\x00\x00\x00@\x00\xc0\xff\x7f\x00\x80\xff\x7f*\x09"
+                                  "audio/wav\n[\n\x09t/audio/12N\x0d\x00"
+                                  "D,G\x10\x01\x18\x06\"8RIFF0\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00"
+                                  "D\xac\x00\x00\x88X\x01\x00\x02\x00\x10\x00"
+                                  "data\x0c\x00\x00\x00\xcd\x0c\x9a\x19"
+                                  "f&33\x00@\xcdL*\x09"
+                                  "audio/wav",
+                                  186))}},
+     {.name = "one of two",
+      .inputs = {Tensor("t"), M({{0, 0.5, -0.5, 1, -1, 2}, {0.1, 0.2, 0.3, 0.4, 0.5, 0.6}}), Tensor(44100.0f)},
+      .attrs = {{"max_outputs", int64_t{1}}},
+      .want = {Tensor(std::string("\nY\n\x07t/audio2N\x0d\x00"
+                                  "D,G\x10\x01\x18\x06\"8RIFF0\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00"
+                                  "D\xac\x00\x00\x88X\x01\x00\x02\x00\x10\x00"
+                                  "data\x0c\x00\x00\x00\x00\x00\x00@\x00\xc0\xff\x7f\x00\x80\xff\x7f*\x09"
+                                  "audio/wav",
+                                  91))}},
+     {.name = "channels",
+      .inputs = {Tensor("t"), T({2, 3, 2}, {0, 0.5, -0.5, 1, -1, 2, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6}), Tensor(44100.5f)},
+      .attrs = {{"max_outputs", int64_t{3}}},
+      .want = {Tensor(std::string("\n[\n\x09t/audio/02N\x0d\x80"
+                                  "D,G\x10\x02\x18\x03\"8RIFF0\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x02\x00"
+                                  "D\xac\x00\x00\x10\xb1\x02\x00\x04\x00\x10\x00"
+                                  "data\x0c\x00\x00\x00\x00\x00\x00@\x00\xc0\xff\x7f\x00\x80\xff\x7f*\x09"
+                                  "audio/wav\n[\n\x09t/audio/12N\x0d\x80"
+                                  "D,G\x10\x02\x18\x03\"8RIFF0\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x02\x00"
+                                  "D\xac\x00\x00\x10\xb1\x02\x00\x04\x00\x10\x00"
+                                  "data\x0c\x00\x00\x00\xcd\x0c\x9a\x19"
+                                  "f&33\x00@\xcdL*\x09"
+                                  "audio/wav",
+                                  186))}},
+     {.name = "nothing",
+      .inputs = {Tensor("t"), T({0, 6}, {}), Tensor(44100.0f)},
+      .attrs = {{"max_outputs", int64_t{3}}},
+      .want = {Tensor("")}},
+     {.name = "rank",
+      .inputs = {Tensor("t"), T({0, 0.5, -0.5, 1, -1, 2}), Tensor(44100.0f)},
+      .attrs = {{"max_outputs", int64_t{3}}},
+      .want_error = "the sounds have shape"},
+     {.name = "rate",
+      .inputs = {Tensor("t"), M({{0, 0.5, -0.5, 1, -1, 2}, {0.1, 0.2, 0.3, 0.4, 0.5, 0.6}}), Tensor(0.0f)},
+      .attrs = {{"max_outputs", int64_t{3}}},
+      .want_error = "sample_rate is 0"}});
+
+TEST(MediaBuilders, JoinTheSummaries) {
+  Graph g;
+  ImageSummary("picture", Const(g, T<uint8_t>({1, 1, 1, 1}, {7})), {.max_images = 1});
+  AudioSummary("sound", Const(g, M({{0, 1}})), Const(g, 8000.0f));
+  const Output all = MergeAllSummaries(g);
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  Session session(g, {.threads = 1});
+  const absl::StatusOr<Tensor> got = session.Run({}, all);
+  ASSERT_TRUE(got.ok()) << got.status();
+  for (const char* tag : {"picture/image", "sound/audio/0"}) {
+    EXPECT_NE(got->data<std::string>()->find(tag), std::string::npos) << tag;
+  }
+}
 
 }  // namespace
 }  // namespace staticflow
