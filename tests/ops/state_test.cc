@@ -326,5 +326,22 @@ TEST(GlobalStep, IsMadeOnce) {
   EXPECT_EQ(GlobalStep(g), step.ref());
 }
 
+TEST(DestroyResourceOp, TakesTheValueAway) {
+  Graph g;
+  const Variable v = GetVariable(g, "v", {.shape = {2}, .use_resource = true});
+  const Operation destroy = NodeBuilder("DestroyResourceOp", {v.ref()}).BuildNode();
+  const Operation strict = NodeBuilder("DestroyResourceOp", {v.ref()}).Attr("ignore_lookup_error", false).BuildNode();
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  Session session(g, {.threads = 1});
+  ASSERT_TRUE(session.Initialize().ok());
+  EXPECT_TRUE(session.Run({}, v.snapshot).ok());
+  EXPECT_TRUE(session.Run({}, {}, {strict}).ok());
+  EXPECT_EQ(session.Run({}, v.snapshot).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(session.Run({}, {}, {strict}).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(session.Run({}, {}, {destroy}).ok());
+  ASSERT_TRUE(session.Initialize().ok());
+  EXPECT_TRUE(session.Run({}, v.snapshot).ok());
+}
+
 }  // namespace
 }  // namespace staticflow
