@@ -56,13 +56,20 @@ absl::StatusOr<AttrMap> NodeAttrsFromProto(const proto::NodeDef& def, const Op* 
   for (absl::string_view key : names) {
     const std::string name(key);
     const proto::AttrValue& message = def.attr().at(name);
-    if (op != nullptr && op->FindAttr(name) == nullptr && !absl::StartsWith(name, "_")) {
+    const AttrDef* attr = op != nullptr ? op->FindAttr(name) : nullptr;
+    if (op != nullptr && attr == nullptr && !absl::StartsWith(name, "_")) {
       if (AsksForNothing(message, ProducerDefault(producer_ops, def.op(), name))) continue;
       return absl::InvalidArgumentError(absl::StrCat("attribute '", name, "' is none of ", def.op()));
     }
+    const bool is_empty = message.value_case() == proto::AttrValue::VALUE_NOT_SET;
+    if (is_empty && attr != nullptr && attr->default_value.has_value()) continue;
     absl::StatusOr<AttrValue> value = AttrFromProto(message, limits);
     if (!value.ok()) return Annotate(value.status(), absl::StrCat("attribute '", name, "': "));
     attrs[name] = *std::move(value);
+  }
+  if (op == nullptr) return attrs;
+  for (const AttrDef& attr : op->attrs) {
+    if (attr.default_value.has_value()) attrs.try_emplace(attr.name, *attr.default_value);
   }
   return attrs;
 }

@@ -30,7 +30,8 @@ absl::StatusOr<Shape> Convolved(const WindowRule& rule, const Shape& input, cons
 
 absl::Status ConvShapeFunction(ShapeContext& c) {
   WindowRule rule;
-  SF_RETURN_IF_ERROR(ReadWindowRule(c.node(), &rule));
+  SF_ASSIGN_OR_RETURN(const bool supported, ReadSupportedRule(c.node(), &rule));
+  if (!supported) return absl::OkStatus();
   SF_ASSIGN_OR_RETURN(const Shape input, c.WithRank(0, rule.rank()));
   SF_ASSIGN_OR_RETURN(const Shape filter, c.WithRank(1, rule.rank()));
   SF_ASSIGN_OR_RETURN(Shape output, Convolved(rule, input, filter));

@@ -215,7 +215,8 @@ absl::StatusOr<Shape> DepthwiseOutput(const WindowRule& rule, const Shape& input
 
 absl::Status DepthwiseShapeFunction(ShapeContext& c) {
   WindowRule rule;
-  SF_RETURN_IF_ERROR(ReadWindowRule(c.node(), &rule));
+  SF_ASSIGN_OR_RETURN(const bool supported, ReadSupportedRule(c.node(), &rule));
+  if (!supported) return absl::OkStatus();
   SF_ASSIGN_OR_RETURN(const Shape input, c.WithRank(0, 4));
   SF_ASSIGN_OR_RETURN(const Shape filter, c.WithRank(1, 4));
   SF_ASSIGN_OR_RETURN(Shape output, DepthwiseOutput(rule, input, filter));

@@ -66,7 +66,7 @@ absl::Status ReadWindowVector(const WindowRule& rule, absl::string_view name, ab
     return absl::InvalidArgumentError(absl::StrCat(name, " must be positive, got [", absl::StrJoin(list, ", "), "]"));
   }
   if (list[0] != 1 || list[rule.channel_dim()] != 1) {
-    return absl::InvalidArgumentError(
+    return absl::UnimplementedError(
         absl::StrCat(name, " must be 1 for batch and channels, got [", absl::StrJoin(list, ", "), "]"));
   }
   for (int d = 3 - rule.spatial; d < 3; ++d) (*values)[d] = list[rule.spatial_dim(d)];
@@ -89,6 +89,12 @@ absl::Status ReadWindowRule(const Node& node, WindowRule* rule) {
   return ReadExplicitPadding(node, rule);
 }
 
+absl::StatusOr<bool> ReadSupportedRule(const Node& node, WindowRule* rule) {
+  const absl::Status read = ReadWindowRule(node, rule);
+  if (read.ok() || read.code() == absl::StatusCode::kUnimplemented) return read.ok();
+  return read;
+}
+
 absl::StatusOr<WindowDim> SlideWindow(const WindowRule& rule, int d, int64_t in, int64_t window) {
   WindowDim dim = {
       .in = in, .out = Shape::kUnknownDim, .window = window, .stride = rule.strides[d], .dilation = rule.dilations[d]};
@@ -109,12 +115,12 @@ absl::StatusOr<WindowDim> SlideWindow(const WindowRule& rule, int d, int64_t in,
     dim.after = total - dim.before;
     return dim;
   }
-  const int64_t room = in + dim.before + dim.after - dim.extent() + dim.stride;
-  if (room < 0) {
+  // Rounded toward 0, as in TensorFlow: a picture that is less than two strides too small gives nothing, not an error.
+  dim.out = (in + dim.before + dim.after - dim.extent() + dim.stride) / dim.stride;
+  if (dim.out < 0) {
     return absl::InvalidArgumentError(absl::StrCat("a window of size ", dim.extent(), " does not fit into ",
                                                    in + dim.before + dim.after, " elements"));
   }
-  dim.out = room / dim.stride;
   return dim;
 }
 

@@ -41,9 +41,12 @@ struct WindowRule {
 };
 
 // The attributes "strides", "padding", "data_format" and, where the op has them, "dilations", "explicit_paddings" and
-// "ksize". InvalidArgument for lists of the wrong length, sizes that are not positive (or negative padding), windows
-// over the batch or the channels.
+// "ksize". InvalidArgument for lists of the wrong length, sizes that are not positive (or negative padding);
+// Unimplemented for windows over the batch or the channels.
 absl::Status ReadWindowRule(const Node& node, WindowRule* rule);
+// The same for shape functions: false where it is Unimplemented, which is an error of the step, as in TensorFlow: until
+// then nothing is known of the shapes.
+absl::StatusOr<bool> ReadSupportedRule(const Node& node, WindowRule* rule);
 
 // The spatial entries of `list`, which is called `name` and has one entry per dimension of a picture. InvalidArgument
 // as above.

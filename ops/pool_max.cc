@@ -70,7 +70,7 @@ OpSpec MaxPoolOp(std::string name, std::vector<std::string> inputs, std::vector<
           .batch = LeadingBatch,
           .doc = std::move(doc)};
 }
-constexpr char kPooled[] = "T: {half, bfloat16, float, double, int32, int64, uint8, int16, int8, uint16}";
+constexpr char kPooled[] = "T: {half, bfloat16, float, double, int32, int64, uint8, int16, int8, uint16} = float";
 const OpRegistrar max_pool(MaxPoolOp("MaxPool", {"input: T"}, ExplicitAttrs(kPooled),
                                      "The maximum over windows of pictures."));
 const OpRegistrar max_pool_v2(MaxPoolOp("MaxPoolV2", {"input: T", "ksize: int32", "strides: int32"},

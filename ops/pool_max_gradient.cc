@@ -117,17 +117,19 @@ std::vector<std::string> With(std::vector<std::string> attrs, std::string more) 
   return attrs;
 }
 
-const OpRegistrar max_pool_grad(MaxPoolGradOp(GradOp("MaxPoolGrad", GradInputs(), ExplicitAttrs(kPoolRealTypes),
-                                                     "The gradient of MaxPool."),
-                                              MaxPoolGradKernel));
-const OpRegistrar max_pool_grad_v2(MaxPoolGradOp(GradOp("MaxPoolGradV2", GradV2Inputs(), SizeInputAttrs(kPoolRealTypes),
-                                                        "The gradient of MaxPoolV2."),
-                                                 MaxPoolGradKernel));
-const OpRegistrar max_pool_3d_grad(
-    MaxPoolGradOp(GradOp("MaxPool3DGrad", {"orig_input: TInput", "orig_output: TInput", "grad: T"},
-                         With(Pool3DAttrs("T: {half, bfloat16, float}"), "TInput: {half, bfloat16, float}"),
-                         "The gradient of MaxPool3D."),
-                  MaxPool3DGradKernel));
+std::string OrFloat(const char* types) { return absl::StrCat(types, " = float"); }
+
+const OpRegistrar max_pool_grad(MaxPoolGradOp(
+    GradOp("MaxPoolGrad", GradInputs(), ExplicitAttrs(OrFloat(kPoolRealTypes)), "The gradient of MaxPool."),
+    MaxPoolGradKernel));
+const OpRegistrar max_pool_grad_v2(MaxPoolGradOp(
+    GradOp("MaxPoolGradV2", GradV2Inputs(), SizeInputAttrs(OrFloat(kPoolRealTypes)), "The gradient of MaxPoolV2."),
+    MaxPoolGradKernel));
+const OpRegistrar max_pool_3d_grad(MaxPoolGradOp(
+    GradOp("MaxPool3DGrad", {"orig_input: TInput", "orig_output: TInput", "grad: T"},
+           With(Pool3DAttrs("T: {half, bfloat16, float} = float"), "TInput: {half, bfloat16, float} = float"),
+           "The gradient of MaxPool3D."),
+    MaxPool3DGradKernel));
 
 // MaxPoolGradGrad: ddy = ddx at each window's first maximum.   The gradient by ddx is MaxPoolGrad of ddy's.
 absl::Status MaxPoolGradGradShape(ShapeContext& c) {

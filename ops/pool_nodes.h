@@ -54,7 +54,8 @@ inline absl::StatusOr<Shape> PooledShape(const WindowRule& rule, const Shape& in
 // Output 0: input 0 pooled.
 inline absl::Status PoolShapeFunction(ShapeContext& c) {
   WindowRule rule;
-  SF_RETURN_IF_ERROR(ReadWindowRule(c.node(), &rule));
+  SF_ASSIGN_OR_RETURN(const bool supported, ReadSupportedRule(c.node(), &rule));
+  if (!supported) return absl::OkStatus();
   SF_ASSIGN_OR_RETURN(const Shape in, c.WithRank(0, rule.rank()));
   SF_ASSIGN_OR_RETURN(Shape out, PooledShape(rule, in));
   c.set_output(0, std::move(out));

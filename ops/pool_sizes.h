@@ -24,10 +24,10 @@ inline absl::Status ReadSizeInputs(KernelContext& c, int first, WindowRule* rule
   return absl::OkStatus();
 }
 
-// The rule of the node, as far as it is known; false when ksize or strides are computed in the step.
+// The rule of the node, as far as it is known; false when ksize or strides are computed in the step, or unsupported.
 inline absl::StatusOr<bool> ReadKnownRule(ShapeContext& c, int first_size_input, WindowRule* rule) {
-  SF_RETURN_IF_ERROR(ReadWindowRule(c.node(), rule));
-  if (!HasSizeInputs(c.node())) return true;
+  SF_ASSIGN_OR_RETURN(const bool supported, ReadSupportedRule(c.node(), rule));
+  if (!supported || !HasSizeInputs(c.node())) return supported;
   SF_ASSIGN_OR_RETURN(const auto ksize, c.Integers(first_size_input));
   SF_ASSIGN_OR_RETURN(const auto strides, c.Integers(first_size_input + 1));
   if (!ksize.has_value() || !strides.has_value()) return false;

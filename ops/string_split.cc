@@ -21,7 +21,8 @@ using Parts = std::vector<absl::string_view>;
 // The parts as Python's str.split gives them: without a separator white space separates, of which several count as one.
 Parts SplitBySeparator(absl::string_view text, absl::string_view separator, int64_t maxsplit) {
   Parts parts;
-  const auto may_split = [&] { return maxsplit <= 0 || static_cast<int64_t>(parts.size()) < maxsplit; };
+  if (maxsplit == 0) return {text};
+  const auto may_split = [&] { return maxsplit < 0 || static_cast<int64_t>(parts.size()) < maxsplit; };
   if (!separator.empty()) {
     for (size_t at = text.find(separator); at != absl::string_view::npos && may_split(); at = text.find(separator)) {
       parts.push_back(text.substr(0, at));
@@ -33,12 +34,12 @@ Parts SplitBySeparator(absl::string_view text, absl::string_view separator, int6
   for (text = absl::StripLeadingAsciiWhitespace(text); !text.empty(); text = absl::StripLeadingAsciiWhitespace(text)) {
     const size_t length =
         std::find_if(text.begin(), text.end(), [](char c) { return absl::ascii_isspace(c); }) - text.begin();
-    if (!may_split()) {
-      parts.push_back(absl::StripTrailingAsciiWhitespace(text));
-      break;
-    }
     parts.push_back(text.substr(0, length));
     text.remove_prefix(length);
+    if (may_split()) continue;
+    // What remains after the last split is a part, even when it is empty.
+    parts.push_back(absl::StripLeadingAsciiWhitespace(text));
+    break;
   }
   return parts;
 }

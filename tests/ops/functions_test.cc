@@ -69,7 +69,16 @@ void AddNode(const N& node, proto::NodeDef* def) {
 
 proto::GraphDef File(const std::vector<N>& nodes, const std::vector<F>& functions) {
   proto::GraphDef file;
-  for (const N& node : nodes) AddNode(node, file.add_node());
+  for (const N& node : nodes) {
+    proto::NodeDef* def = file.add_node();
+    AddNode(node, def);
+    // Outside of bodies every type must be there; here most are float.
+    const Op* op = FindOp(node.op);
+    for (const AttrDef& attr : op != nullptr ? op->attrs : std::vector<AttrDef>()) {
+      const bool needed = attr.kind == AttrKind::kType && !attr.is_list && !attr.default_value.has_value();
+      if (needed && !node.attrs.contains(attr.name)) (*def->mutable_attr())[attr.name].set_type(proto::DT_FLOAT);
+    }
+  }
   for (const F& f : functions) {
     proto::FunctionDef* def = file.mutable_library()->add_function();
     *def->mutable_signature() =
@@ -285,7 +294,10 @@ std::vector<FunctionCase> FunctionCases() {
                  {"y",
                   "If",
                   {"x", "v", "one"},
-                  {{"Tout", Types({DT_FLOAT})}, {"then_branch", Fn("Fails")}, {"else_branch", Fn("Adds")}}}},
+                  {{"Tcond", DT_BOOL},
+                   {"Tout", Types({DT_FLOAT})},
+                   {"then_branch", Fn("Fails")},
+                   {"else_branch", Fn("Adds")}}}},
        .functions = {{.name = "Fails",
                       .args = {"v: resource", "a: float"},
                       .results = {"r: float"},
