@@ -40,12 +40,15 @@ const OpRegistrar sum_op(ReductionOp("Sum", kNumberT,
                                                       int8_t, int16_t, uint16_t, uint32_t, uint64_t>,
                                      SumGradient, "The sum of the elements along the reduced dimensions.", SumLoop));
 
-// Mean: y = the sum / n.   dx = dy / n, repeated.
+// Mean: y = the sum / n.   dx = dy / n, repeated. Integers are summed in 64 bits: the mean of bytes is no sum of bytes.
 struct Averaging : Summing {
+  template <typename T>
+  using Sum = std::conditional_t<std::is_integral_v<T>, uint64_t, WrappingSum<T>>;
   template <typename T>
   static T Finish(Sum<T> sum, int64_t n) {
     if constexpr (std::is_integral_v<T>) {
-      return n == 0 ? T(0) : static_cast<T>(static_cast<T>(sum) / n);
+      using Wide = std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>;
+      return n == 0 ? T(0) : static_cast<T>(static_cast<Wide>(sum) / static_cast<Wide>(n));
     } else {
       return static_cast<T>(sum / static_cast<Sum<T>>(n));
     }
