@@ -125,7 +125,7 @@ struct OnQueue {
 };
 
 absl::StatusOr<TensorQueue*> QueueBehind(const KernelContext& c) {
-  SF_ASSIGN_OR_RETURN(const std::string name, HandleName(c, 0));
+  SF_ASSIGN_OR_RETURN(const absl::string_view name, HandleName(c, 0));
   return c.step().resources->Find<TensorQueue>(name);
 }
 
