@@ -11,6 +11,7 @@
 #include "ops/array.h"
 #include "ops/control_flow.h"
 #include "ops/control_flow_while.h"
+#include "ops/diagnostics/check_gradients.h"
 #include "ops/math.h"
 #include "ops/matmul.h"
 #include "ops/nn.h"
@@ -509,6 +510,20 @@ TEST(WhileGradient, IsTakenThreeTimes) {
     for (int i = 0; i < 3; ++i) want.data<double>()[i] = factor * std::pow(want.data<double>()[i], 8 - order);
     EXPECT_TRUE(TensorsNear((*got)[order - 1], want, 1e-9)) << order;
   }
+}
+
+TEST(WhileGradient, IsCheckedLikeAnyOther) {
+  Graph g;
+  const Inputs in(g);
+  const Output y = in.Repeat([&](Output, Output y) { return Sin(y) * in.x + Tanh(in.Apply(in.w, y)); });
+  const Output s = Blend(g, Gradients({y}, {in.x, in.w}));
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  const Tensor w = Tensor::Matrix<double>({{0.3, -0.2, 0.5}, {0.1, 0.4, -0.3}, {-0.6, 0.2, 0.7}});
+  const absl::StatusOr<GradientCheck> check =
+      CheckGradients(s, {in.x, in.w}, {.feeds = {{in.n, 3}, {in.x, Vec({0.5, -1.25, 0.75})}, {in.w, w}}});
+  ASSERT_TRUE(check.ok()) << check.status();
+  EXPECT_TRUE(check->ok()) << check->ToString();
+  EXPECT_EQ(check->elements_checked, 12);
 }
 
 TEST(WhileGradient, IsDifferentiatedWhereItIsInABranchAndItsLoopIsNot) {
