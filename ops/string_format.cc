@@ -41,7 +41,7 @@ void AppendPart(const TensorView& view, int dim, int64_t offset, int64_t summari
     return;
   }
   const int64_t size = view.dim(dim), stride = view.shape->num_elements(dim + 1, view.rank());
-  const bool shorten = summarize >= 0 && size > 2 * summarize;
+  const bool shorten = summarize >= 0 && size - summarize > summarize;
   const int below = view.rank() - dim - 1;
   const std::string separator = below == 0 ? " " : absl::StrCat(std::string(below, '\n'), std::string(dim + 1, ' '));
   absl::StrAppend(&text, "[");

@@ -1,5 +1,6 @@
 // Reference values: TensorFlow 2.21.
 #include <cmath>
+#include <limits>
 
 #include "tests/op_test.h"
 
@@ -242,6 +243,12 @@ INSTANTIATE_OP_TEST(
       .inputs = {M({{1, 2, 3, 4, 5, 6, 7, 8}, {9, 10, 11, 12, 13, 14, 15, 16}})},
       .attrs = {{"T", std::vector<DataType>{DT_FLOAT}}, {"template", std::string("%s")}, {"summarize", int64_t{-1}}},
       .want = {Tensor("[[1 2 3 4 5 6 7 8]\n [9 10 11 12 13 14 15 16]]")}},
+     {.name = "more_than_any",
+      .inputs = {M({{1, 2}})},
+      .attrs = {{"T", std::vector<DataType>{DT_FLOAT}},
+                {"template", std::string("%s")},
+                {"summarize", std::numeric_limits<int64_t>::max()}},
+      .want = {Tensor("[[1 2]]")}},
      {.name = "scalars",
       .inputs = {Tensor(3), Tensor(2.5f)},
       .attrs = {{"T", std::vector<DataType>{DT_INT32, DT_FLOAT}}, {"template", std::string("%s and %s")}},
