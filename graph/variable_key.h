@@ -18,9 +18,9 @@ namespace staticflow {
 // Switch, Merge, Enter, an assignment's output). Null when `output` is neither, or comes from outside the graph.
 Node* VariableBehind(Output output);
 
-// The key of a variable in the resource store: attribute shared_name, or the node's name when that is empty, after
-// "container/" when there is one.
-// REQUIRES: the node's role is kVariable or kVarHandle.
+// The key in the resource store of what a node declares (a variable, a table, a queue): attribute shared_name, or the
+// node's name when that is empty, after "container/" when there is one.
+// REQUIRES: the op has the attributes shared_name and container.
 std::string VariableKey(const Node& declaration);
 
 }  // namespace staticflow

@@ -124,26 +124,36 @@ const OpRegistrar ensure_shape({.name = "EnsureShape",
                                 .doc = "The input; an error when its shape does not match."});
 
 // CheckNumerics: the input, if it has neither NaN nor infinity.
+struct Extraordinary {
+  bool nan = false, low = false, high = false;
+};
 template <typename T>
-absl::Status CheckFinite(const T* x, int64_t n, const std::string& message) {
-  bool nan = false, infinity = false;
+Extraordinary FindExtraordinary(const T* x, int64_t n) {
+  Extraordinary found;
   for (int64_t i = 0; i < n; ++i) {
     const std::conditional_t<std::is_same_v<T, double>, double, float> value(x[i]);
-    nan |= std::isnan(value);
-    infinity |= std::isinf(value);
+    found.nan |= std::isnan(value);
+    found.low |= std::isinf(value) && value < 0;
+    found.high |= std::isinf(value) && value > 0;
   }
-  if (!nan && !infinity) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(message, ": the tensor holds ", nan ? "NaN" : "",
-                                                 nan && infinity ? " and " : "", infinity ? "Inf" : ""));
+  return found;
+}
+std::string Names(const Extraordinary& found) {
+  const bool infinity = found.low || found.high;
+  return absl::StrCat(found.nan ? "NaN" : "", found.nan && infinity ? " and " : "", infinity ? "Inf" : "");
 }
 
+using NameFunction = std::string (*)(const Extraordinary&);
+template <NameFunction names>
 absl::StatusOr<Kernel> CheckNumericsKernel(const KernelSetup& setup) {
   Kernel kernel;
   const std::string message = setup.attr<std::string>("message");
   DispatchType<float, double, Half, BFloat16>(setup.output_dtype(0), [&]<typename T>() {
-    kernel = [message](KernelContext& c) {
+    kernel = [message](KernelContext& c) -> absl::Status {
       CopyInput(c, 0, 0);
-      return CheckFinite(c.in<T>(0), c.input(0).num_elements, message);
+      const std::string found = names(FindExtraordinary(c.in<T>(0), c.input(0).num_elements));
+      if (found.empty()) return absl::OkStatus();
+      return absl::InvalidArgumentError(absl::StrCat(message, ": the tensor holds ", found));
     };
   });
   return kernel;
@@ -159,38 +169,18 @@ const OpRegistrar check_numerics({.name = "CheckNumerics",
                                   .attrs = {"T: floattype", "message: string"},
                                   .shape = SameShape,
                                   .gradient = CheckNumericsGradient,
-                                  .kernel = CheckNumericsKernel,
+                                  .kernel = CheckNumericsKernel<Names>,
                                   .traits = kInPlace | kStateful,
                                   .batch = PassBatch,
                                   .doc = "The input; an error when it holds NaN or infinity."});
 
 // CheckNumericsV2: tells infinities of either sign.
-template <typename T>
-absl::Status CheckFiniteSigned(const T* x, int64_t n, const std::string& message) {
-  bool nan = false, low = false, high = false;
-  for (int64_t i = 0; i < n; ++i) {
-    const std::conditional_t<std::is_same_v<T, double>, double, float> value(x[i]);
-    nan |= std::isnan(value);
-    low |= std::isinf(value) && value < 0;
-    high |= std::isinf(value) && value > 0;
-  }
-  if (!nan && !low && !high) return absl::OkStatus();
-  std::vector<absl::string_view> found;
-  if (low) found.push_back("-Inf");
-  if (high) found.push_back("+Inf");
-  if (nan) found.push_back("NaN");
-  return absl::InvalidArgumentError(absl::StrCat(message, ": the tensor holds ", absl::StrJoin(found, " and ")));
-}
-absl::StatusOr<Kernel> CheckNumericsV2Kernel(const KernelSetup& setup) {
-  Kernel kernel;
-  const std::string message = setup.attr<std::string>("message");
-  DispatchType<float, double, Half, BFloat16>(setup.output_dtype(0), [&]<typename T>() {
-    kernel = [message](KernelContext& c) {
-      CopyInput(c, 0, 0);
-      return CheckFiniteSigned(c.in<T>(0), c.input(0).num_elements, message);
-    };
-  });
-  return kernel;
+std::string SignedNames(const Extraordinary& found) {
+  std::vector<absl::string_view> names;
+  if (found.low) names.push_back("-Inf");
+  if (found.high) names.push_back("+Inf");
+  if (found.nan) names.push_back("NaN");
+  return absl::StrJoin(names, " and ");
 }
 void CheckNumericsV2Gradient(GradientContext& c) {
   const std::string message = absl::StrCat("Not a number (NaN) or infinity (Inf) values detected in gradient. ",
@@ -203,7 +193,7 @@ const OpRegistrar check_numerics_v2({.name = "CheckNumericsV2",
                                      .attrs = {"T: floattype", "message: string"},
                                      .shape = SameShape,
                                      .gradient = CheckNumericsV2Gradient,
-                                     .kernel = CheckNumericsV2Kernel,
+                                     .kernel = CheckNumericsKernel<SignedNames>,
                                      .traits = kInPlace | kStateful,
                                      .batch = PassBatch,
                                      .doc = "The input; an error that tells the sign when it holds infinity or NaN."});

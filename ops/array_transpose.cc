@@ -97,29 +97,23 @@ int LeavesAllInPlace(const ShapeContext& c) {
 
 void TransposeGradient(GradientContext& c) { c.set_dx(0, Transpose(c.dy(0), InvertPermutation(c.x(1)))); }
 
-const OpRegistrar transpose({.name = "Transpose",
-                             .inputs = {"x: T", "perm: Tperm"},
-                             .outputs = {"y: T"},
-                             .attrs = {"T: type", "Tperm: indextype = int32"},
-                             .shape = TransposeShape,
-                             .gradient = TransposeGradient,
-                             .kernel = TransposeKernel,
-                             .role = OpRole::kTranspose,
-                             .iteration = {.split = Split::kRows},
-                             .simplify = LeavesAllInPlace,
-                             .doc = "Reorders the dimensions of x."});
+OpSpec TransposeOp(const char* name, const char* doc) {
+  return {.name = name,
+          .inputs = {"x: T", "perm: Tperm"},
+          .outputs = {"y: T"},
+          .attrs = {"T: type", "Tperm: indextype = int32"},
+          .shape = TransposeShape,
+          .gradient = TransposeGradient,
+          .kernel = TransposeKernel,
+          .role = OpRole::kTranspose,
+          .iteration = {.split = Split::kRows},
+          .simplify = LeavesAllInPlace,
+          .doc = doc};
+}
+const OpRegistrar transpose(TransposeOp("Transpose", "Reorders the dimensions of x."));
 // Of real numbers, the only ones here, the conjugates are themselves.
-const OpRegistrar conjugate_transpose({.name = "ConjugateTranspose",
-                                       .inputs = {"x: T", "perm: Tperm"},
-                                       .outputs = {"y: T"},
-                                       .attrs = {"T: type", "Tperm: indextype = int32"},
-                                       .shape = TransposeShape,
-                                       .gradient = TransposeGradient,
-                                       .kernel = TransposeKernel,
-                                       .role = OpRole::kTranspose,
-                                       .iteration = {.split = Split::kRows},
-                                       .simplify = LeavesAllInPlace,
-                                       .doc = "Reorders the dimensions of x, and conjugates it."});
+const OpRegistrar conjugate_transpose(TransposeOp("ConjugateTranspose",
+                                                  "Reorders the dimensions of x, and conjugates it."));
 
 // InvertPermutation: y[x[i]] = i.
 absl::Status InvertPermutationShape(ShapeContext& c) {

@@ -5,16 +5,11 @@
 #include "graph/batch_dependence.h"
 #include "graph/gradients.h"
 #include "graph/shape_inference.h"
+#include "graph/variable_key.h"
 #include "ops/lookup_table.h"
 
 namespace staticflow {
 namespace {
-
-std::string KeyOf(const KernelSetup& setup) {
-  const std::string& shared = setup.attr<std::string>("shared_name");
-  const std::string& container = setup.attr<std::string>("container");
-  return absl::StrCat(container, container.empty() ? "" : "/", shared.empty() ? setup.node().name() : shared);
-}
 
 // HashTable, MutableHashTable, MutableHashTableOfTensors, MutableDenseHashTable: the handle of a table, made when
 // first used.
@@ -34,7 +29,7 @@ absl::StatusOr<Kernel> TableKernel(const KernelSetup& setup) {
     }
   }
   const bool fixed = absl::string_view(setup.node().type()).substr(0, 9) == "HashTable";
-  return Kernel([=, key = KeyOf(setup)](KernelContext& c) -> absl::Status {
+  return Kernel([=, key = VariableKey(setup.node())](KernelContext& c) -> absl::Status {
     SF_ASSIGN_OR_RETURN(LookupTable * table, c.step().resources->FindOrCreate<LookupTable>(key, [&] {
       auto made = std::make_unique<LookupTable>(key_dtype, value_dtype, value_shape, fixed);
       for (int i = 0; i < c.num_inputs(); ++i) made->Forbid(ElementBytes(c.input(i), 0, c.input(i).num_elements));

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "graph/gradients.h"
 #include "graph/shape_inference.h"
+#include "graph/variable_key.h"
 #include "ops/queue_storage.h"
 #include "ops/step_objects.h"
 #include "runtime/kernel.h"
@@ -67,10 +68,7 @@ absl::StatusOr<QueueForm> FormOf(const Node& node) {
 }
 
 absl::StatusOr<Kernel> DeclarationKernel(const KernelSetup& setup) {
-  const std::string& shared = setup.attr<std::string>("shared_name");
-  const std::string& container = setup.attr<std::string>("container");
-  const std::string key =
-      absl::StrCat(container, container.empty() ? "" : "/", shared.empty() ? setup.node().name() : shared);
+  const std::string key = VariableKey(setup.node());
   SF_ASSIGN_OR_RETURN(const QueueForm form, FormOf(setup.node()));
   return Kernel([form, key](KernelContext& c) -> absl::Status {
     SF_ASSIGN_OR_RETURN(TensorQueue * queue, c.step().resources->FindOrCreate<TensorQueue>(

@@ -9,6 +9,7 @@
 #include "ops/math.h"
 #include "ops/sparse.h"
 #include "ops/sparse_entries.h"
+#include "ops/sparse_merge.h"
 
 namespace staticflow {
 namespace {
@@ -120,46 +121,24 @@ const OpRegistrar softmax({.name = "SparseSoftmax",
 
 // SparseAdd: a and b merged; sums of two entries below `thresh` in magnitude are left out.
 absl::Status AddShape(ShapeContext& c) {
-  SF_ASSIGN_OR_RETURN(const SparseSizes a, SparseInputs(c, 0));
-  SF_ASSIGN_OR_RETURN(const SparseSizes b, SparseInputs(c, 3));
-  SF_ASSIGN_OR_RETURN(const int64_t rank, c.MergeDims(a.rank, b.rank, "dimensions"));
+  SF_ASSIGN_OR_RETURN(const int64_t rank, MergedEntriesShape(c));
   SF_RETURN_IF_ERROR(c.WithRank(6, 0).status());
-  c.set_output(0, {Shape::kUnknownDim, rank});
-  c.set_output(1, {Shape::kUnknownDim});
   c.set_output(2, {rank});
   return absl::OkStatus();
 }
 template <typename T>
 absl::Status AddSparse(KernelContext& c, bool allocate) {
   using A = ComputeType<T>;
-  const SparseIndices a(c.input(0)), b(c.input(3));
-  SF_ASSIGN_OR_RETURN(const std::vector<int64_t> shape, SizesInput(c, 2));
-  SF_ASSIGN_OR_RETURN(const std::vector<int64_t> other, SizesInput(c, 5));
-  if (shape != other) return absl::InvalidArgumentError("the two tensors have different shapes");
-  SF_RETURN_IF_ERROR(a.Check(shape));
-  SF_RETURN_IF_ERROR(b.Check(shape));
   const A threshold = Widen(c.scalar<T>(6));
-  std::vector<std::pair<int64_t, T>> sums;  // an entry of a, or -1 - an entry of b, and the value
-  for (int64_t i = 0, j = 0; i < a.count() || j < b.count();) {
-    const int order = i == a.count() ? 1 : j == b.count() ? -1 : a.Compare(i, b, j);
-    const int64_t entry = order <= 0 ? i : -1 - j;
-    A sum(0);
-    if (order <= 0) sum = Widen(c.in<T>(1)[i++]);
-    if (order >= 0) sum = order > 0 ? A(Widen(c.in<T>(4)[j++])) : WrapAdd<A>(sum, Widen(c.in<T>(4)[j++]));
-    if (order != 0 || (sum < A(0) ? WrapNegate(sum) : sum) >= threshold) sums.push_back({entry, T(sum)});
-  }
-  const int64_t n = static_cast<int64_t>(sums.size()), rank = a.rank();
-  SF_RETURN_IF_ERROR(c.AllocateOutput(0, {n, rank}));
-  SF_RETURN_IF_ERROR(c.AllocateOutput(1, {n}));
+  SF_RETURN_IF_ERROR(MergeEntries<T>(c, [threshold](const T* x, const T* y) -> std::optional<T> {
+    if (x == nullptr || y == nullptr) return x == nullptr ? *y : *x;
+    const A sum = WrapAdd<A>(Widen(*x), Widen(*y));
+    if ((sum < A(0) ? WrapNegate(sum) : sum) >= threshold) return T(sum);
+    return std::nullopt;
+  }));
+  const int64_t rank = c.input(2).num_elements;
   if (allocate) SF_RETURN_IF_ERROR(c.AllocateOutput(2, {rank}));
-  for (int64_t k = 0; k < n; ++k) {
-    const int64_t entry = sums[k].first;
-    for (int64_t d = 0; d < rank; ++d) {
-      c.out<int64_t>(0)[k * rank + d] = entry >= 0 ? a.at(entry, d) : b.at(-1 - entry, d);
-    }
-    c.out<T>(1)[k] = sums[k].second;
-  }
-  std::copy(shape.begin(), shape.end(), c.out<int64_t>(2));
+  std::copy_n(c.in<int64_t>(2), rank, c.out<int64_t>(2));
   return absl::OkStatus();
 }
 absl::StatusOr<Kernel> AddKernel(const KernelSetup& setup) {

@@ -6,6 +6,7 @@
 #include "ops/elementwise.h"
 #include "ops/sparse.h"
 #include "ops/sparse_entries.h"
+#include "ops/sparse_merge.h"
 
 namespace staticflow {
 namespace {
@@ -85,40 +86,14 @@ const OpRegistrar split({.name = "SparseSplit",
                          .doc = "Parts of a sparse tensor along one dimension."});
 
 // SparseSparseMaximum, SparseSparseMinimum: where either has an entry. Both are in row-major order.
-absl::Status ExtremeShape(ShapeContext& c) {
-  SF_ASSIGN_OR_RETURN(const SparseSizes a, SparseInputs(c, 0));
-  SF_ASSIGN_OR_RETURN(const SparseSizes b, SparseInputs(c, 3));
-  SF_ASSIGN_OR_RETURN(const int64_t rank, c.MergeDims(a.rank, b.rank, "dimensions"));
-  c.set_output(0, {Shape::kUnknownDim, rank});
-  c.set_output(1, {Shape::kUnknownDim});
-  return absl::OkStatus();
-}
+absl::Status ExtremeShape(ShapeContext& c) { return MergedEntriesShape(c).status(); }
 template <typename T, bool larger>
 absl::Status Extreme(KernelContext& c) {
-  using A = ComputeType<T>;
-  const SparseIndices a(c.input(0)), b(c.input(3));
-  SF_ASSIGN_OR_RETURN(const std::vector<int64_t> shape, SizesInput(c, 2));
-  SF_ASSIGN_OR_RETURN(const std::vector<int64_t> other, SizesInput(c, 5));
-  if (shape != other) return absl::InvalidArgumentError("the two tensors have different shapes");
-  SF_RETURN_IF_ERROR(a.Check(shape));
-  SF_RETURN_IF_ERROR(b.Check(shape));
-  std::vector<std::pair<int64_t, T>> merged;  // an entry of a, or -1 - an entry of b, and the value
-  for (int64_t i = 0, j = 0; i < a.count() || j < b.count();) {
-    const int order = i == a.count() ? 1 : j == b.count() ? -1 : a.Compare(i, b, j);
-    const int64_t entry = order <= 0 ? i : -1 - j;
-    const A x = order <= 0 ? A(Widen(c.in<T>(1)[i++])) : A(0), y = order >= 0 ? A(Widen(c.in<T>(4)[j++])) : A(0);
-    const bool first = larger ? x > y : x < y;
-    merged.push_back({entry, T(first ? x : y)});
-  }
-  const int64_t n = static_cast<int64_t>(merged.size()), rank = a.rank();
-  SF_RETURN_IF_ERROR(c.AllocateOutput(0, {n, rank}));
-  SF_RETURN_IF_ERROR(c.AllocateOutput(1, {n}));
-  for (int64_t k = 0; k < n; ++k) {
-    const auto& [entry, value] = merged[static_cast<size_t>(k)];
-    entry >= 0 ? a.Copy(entry, c.out<int64_t>(0) + k * rank) : b.Copy(-1 - entry, c.out<int64_t>(0) + k * rank);
-    c.out<T>(1)[k] = value;
-  }
-  return absl::OkStatus();
+  return MergeEntries<T>(c, [](const T* x, const T* y) -> std::optional<T> {
+    using A = ComputeType<T>;
+    const A a = x == nullptr ? A(0) : A(Widen(*x)), b = y == nullptr ? A(0) : A(Widen(*y));
+    return T((larger ? a > b : a < b) ? a : b);
+  });
 }
 template <bool larger>
 absl::StatusOr<Kernel> ExtremeKernel(const KernelSetup& setup) {
