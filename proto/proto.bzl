@@ -41,5 +41,8 @@ def cc_proto(name, srcs, deps = [], visibility = None):
         # Generated code is a seventh of the build at -O2 and no part of a step.
         copts = ["-w"] + COLD,
         visibility = visibility,
-        deps = deps + ["@com_google_protobuf//:protobuf"],
+        deps = deps + [
+            "//third_party:prelude",
+            "@com_google_protobuf//:protobuf",
+        ],
     )
