@@ -273,9 +273,14 @@ OpSpec Completed(OpSpec spec, ShapeFunction shape, GradientFunction gradient, Ke
   spec.batch = spec.inputs[1] == "filter: T" ? ConvBatch : SumBatch;
   return spec;
 }
-const OpRegistrar depthwise(Completed(DepthwiseOp("DepthwiseConv2dNative", {"input: T", "filter: T"},
-                                                  "Convolves each channel of pictures by its own filters."),
-                                      DepthwiseShapeFunction, DepthwiseGradient, DepthwiseKernel<RunDepthwise, 0>));
+OpSpec DepthwiseForward() {
+  OpSpec spec = DepthwiseOp("DepthwiseConv2dNative", {"input: T", "filter: T"},
+                            "Convolves each channel of pictures by its own filters.");
+  spec.iteration.dims = "n,rsk->nhwk";  // with k = c q, the filter's last two dimensions
+  return spec;
+}
+const OpRegistrar depthwise(Completed(DepthwiseForward(), DepthwiseShapeFunction, DepthwiseGradient,
+                                      DepthwiseKernel<RunDepthwise, 0>));
 const OpRegistrar depthwise_backprop_input(Completed(DepthwiseOp("DepthwiseConv2dNativeBackpropInput",
                                                                  {"input_sizes: int32", "filter: T", "out_backprop: T"},
                                                                  "The gradient of DepthwiseConv2dNative by its input."),

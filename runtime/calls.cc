@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/loop.h"
+#include "runtime/loop_phases.h"
 #include "runtime/pass.h"
 #include "runtime/product.h"
 
@@ -70,6 +71,21 @@ class RowPadder {
   std::vector<bool> blocked_;
 };
 
+// Takes rows of few columns side by side, where they lie without gaps: alone they would not fill a vector.
+void FoldRows(const Plan& plan, Instruction* instruction) {
+  LoopProgram& program = *instruction->loop;
+  if (CanFlatten(program) || !CanDivideByRows(program) || !instruction->cuts.empty()) return;
+  if (program.chunk > 0 || program.columns % kLanes == 0) return;
+  for (const std::vector<int>* values : {&instruction->inputs, &instruction->outputs}) {
+    for (int value : *values) {
+      if (plan.values[value].row_stride > 0) return;
+    }
+  }
+  LoopProgram folded = program;
+  folded.DivideByRows();
+  if (folded.fold() > 1) program.chunk = folded.chunk;
+}
+
 void CompileLoopInstruction(Instruction* instruction) {
   LoopProgram& program = *instruction->loop;
   if (!KeepsRows(*instruction) && CanFlatten(program)) {
@@ -88,7 +104,10 @@ void CompileLoopInstruction(Instruction* instruction) {
 void CompileCalls(Plan* plan) {
   RowPadder(plan).Run();
   for (Instruction& instruction : plan->instructions) {
-    if (instruction.loop != nullptr) CompileLoopInstruction(&instruction);
+    if (instruction.loop != nullptr) {
+      FoldRows(*plan, &instruction);
+      CompileLoopInstruction(&instruction);
+    }
     if (instruction.product != nullptr) {
       instruction.split_items = instruction.product->items();
       instruction.kernel = CompileProduct(*instruction.product, plan->values[instruction.inputs[0]].dtype);

@@ -1,5 +1,6 @@
-// FoldBatchNorm: in frozen graphs, a product by a constant matrix whose columns are then scaled and shifted by
-// constants (what batch normalization is in inference) takes the scales into the matrix:
+// FoldBatchNorm: in frozen graphs, a product by a constant matrix, or a convolution by a constant filter, whose columns
+// (channels) are then scaled and shifted by constants, which is what batch normalization is in inference, takes the
+// scales into the matrix:
 //
 //   ((x w) + b) * s + t   ->   x (w s) + (b s + t)
 //
@@ -7,6 +8,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
 #include "runtime/loop.h"
 #include "runtime/pass.h"
 #include "runtime/passes.h"
@@ -56,30 +59,54 @@ class BatchNormFolder {
   explicit BatchNormFolder(Plan* plan) : plan_(*plan), readers_(CountReaders(*plan)) {}
 
   void Run() {
-    absl::flat_hash_map<int, int> products;  // by the buffer of the result
+    absl::flat_hash_map<int, Linear> linear;  // by the buffer of the result
     for (size_t i = 0; i < plan_.instructions.size(); ++i) {
       Instruction& instruction = plan_.instructions[i];
-      if (HasConstantMatrix(instruction)) {
+      if (const int64_t columns = ColumnsOf(instruction); columns > 0) {
         const int buffer = plan_.values[instruction.outputs[0]].buffer;
-        if (readers_[buffer] == 1) products[buffer] = static_cast<int>(i);
+        if (readers_[buffer] == 1) linear[buffer] = {static_cast<int>(i), columns};
       }
       if (instruction.loop == nullptr) continue;
+      ComputeKnownSteps(&instruction);
       for (size_t k = 0; k < instruction.inputs.size(); ++k) {
-        auto it = products.find(plan_.values[instruction.inputs[k]].buffer);
-        if (it == products.end()) continue;
-        Fold(&plan_.instructions[it->second], &instruction, static_cast<int>(k));
+        auto it = linear.find(plan_.values[instruction.inputs[k]].buffer);
+        if (it == linear.end()) continue;
+        Fold(it->second, &instruction, static_cast<int>(k));
         break;  // operands have other numbers now
       }
     }
   }
 
  private:
-  bool HasConstantMatrix(const Instruction& instruction) const {
-    if (instruction.product == nullptr || instruction.product->accumulate) return false;
-    const Value& matrix = plan_.values[instruction.inputs[1]];
-    const Tensor& constant = plan_.buffers[matrix.buffer].constant;
-    return plan_.buffers[matrix.buffer].kind == BufferKind::kConst && constant.dtype() == DT_FLOAT &&
-           constant.shape() == matrix.shape;
+  // An instruction whose operand 1 is a constant, each element of which takes part in one column of the result alone.
+  struct Linear {
+    int instruction = -1;
+    int64_t columns = 0;
+  };
+
+  // The columns of a linear instruction; 0 for others.
+  int64_t ColumnsOf(const Instruction& instruction) const {
+    if (instruction.kind != InstructionKind::kKernel || instruction.inputs.size() != 2) return 0;
+    const Value& weights = plan_.values[instruction.inputs[1]];
+    const Tensor& constant = plan_.buffers[weights.buffer].constant;
+    if (plan_.buffers[weights.buffer].kind != BufferKind::kConst || constant.dtype() != DT_FLOAT ||
+        constant.shape() != weights.shape) {
+      return 0;
+    }
+    if (instruction.product != nullptr) return instruction.product->accumulate ? 0 : instruction.product->n;
+    return instruction.loop == nullptr ? ChannelsOf(*instruction.node, weights.shape) : 0;
+  }
+
+  // Of a convolution, which says so in its dimensions ("n,rsck->nhwk"): the result's last letter begins what the filter
+  // has of it, the dimensions that lie side by side as the result's channels do.
+  static int64_t ChannelsOf(const Node& node, const Shape& filter) {
+    if (!node.has_attr("data_format") || !absl::EndsWith(node.attr<std::string>("data_format"), "C")) return 0;
+    const std::vector<absl::string_view> sides = absl::StrSplit(node.op().spec.iteration.dims, "->");
+    if (sides.size() != 2 || sides[1].empty()) return 0;
+    const std::vector<absl::string_view> letters = absl::StrSplit(sides[0], ',');
+    if (letters.size() != 2 || absl::StrContains(letters[0], sides[1].substr(sides[1].size() - 1))) return 0;
+    const size_t first = letters[1].find(sides[1].back());
+    return first == absl::string_view::npos ? 0 : filter.num_elements(static_cast<int>(first), filter.rank());
   }
 
   // The elements of an operand of a step, one for each of `columns`; nullopt when they are not known.
@@ -92,6 +119,46 @@ class BatchNormFolder {
     const absl::Span<const float> elements = buffer.constant.flat<float>();
     if (elements.size() == 1) return std::vector<float>(columns, elements[0]);
     return std::vector<float>(elements.begin(), elements.end());
+  }
+
+  // What depends on constants alone, such as scale / sqrt(variance + epsilon), becomes a constant.
+  void ComputeKnownSteps(Instruction* loop) {
+    LoopProgram& program = *loop->loop;
+    std::vector<LoopProgram::Step> kept;
+    for (const LoopProgram::Step& step : program.steps) {
+      const std::optional<std::vector<float>> row = Computed(*loop, step);
+      if (!row.has_value()) {
+        kept.push_back(step);
+        continue;
+      }
+      program.registers[step.y].input = static_cast<int>(loop->inputs.size());
+      program.inputs.push_back(step.y);
+      loop->inputs.push_back(NewConstant(RowOf(*row)));
+    }
+    if (kept.size() == program.steps.size()) return;
+    program.steps = std::move(kept);
+    DropUnusedOperands(loop);
+  }
+
+  std::optional<std::vector<float>> Computed(const Instruction& loop, const LoopProgram::Step& step) const {
+    const LoopProgram& program = *loop.loop;
+    const int operands = NumLaneOperands(step.op);
+    const bool leaves = std::any_of(program.results.begin(), program.results.end(),
+                                    [&](const LoopProgram::Result& result) { return result.reg == step.y; });
+    if (program.level(step.y) == LaneLevel::kMatrix || step.op == LaneOp::kSumRows || operands > 2 || leaves) {
+      return std::nullopt;
+    }
+    const int64_t n = program.level(step.y) == LaneLevel::kRow ? program.columns : 1;
+    const std::optional<std::vector<float>> x0 = Known(loop, step.x[0], n);
+    const std::optional<std::vector<float>> x1 = operands == 2 ? Known(loop, step.x[1], n) : x0;
+    if (!x0.has_value() || !x1.has_value()) return std::nullopt;
+    std::vector<float> row(n);
+    if (operands == 1) {
+      ApplyLanes(step.op, x0->data(), row.data(), n);
+    } else {
+      ApplyLanes(step.op, x0->data(), x1->data(), row.data(), n);
+    }
+    return row;
   }
 
   // The only step that uses `reg`; -1 when several do, or what leaves the loop.
@@ -110,9 +177,9 @@ class BatchNormFolder {
     return use;
   }
 
-  void Fold(Instruction* product, Instruction* loop, int operand) {
+  void Fold(const Linear& linear, Instruction* loop, int operand) {
     LoopProgram& program = *loop->loop;
-    const int64_t n = product->product->n;
+    const int64_t n = linear.columns;
     if (program.columns != n || plan_.values[loop->inputs[operand]].shape.dim(-1) != n) return;
     Affine affine{.scale = std::vector<float>(n, 1), .shift = std::vector<float>(n, 0)};
     std::vector<int> chain;
@@ -127,7 +194,7 @@ class BatchNormFolder {
       last = step.y;
     }
     if (chain.empty() || !affine.Scales() || !affine.IsFinite()) return;
-    if (!ScaleColumns(product, affine.scale)) return;
+    if (!ScaleColumns(&plan_.instructions[linear.instruction], affine.scale)) return;
     // One step is left of the chain, its last, which adds the shift.
     LoopProgram::Step& end = program.steps[chain.back()];
     end = {.op = LaneOp::kAdd, .x = {program.inputs[operand], AddRow(loop, affine.shift), -1}, .y = last};
@@ -149,15 +216,15 @@ class BatchNormFolder {
   }
 
   // False when there is no memory for another matrix.
-  bool ScaleColumns(Instruction* product, const std::vector<float>& scale) {
-    const Buffer& buffer = plan_.buffers[plan_.values[product->inputs[1]].buffer];
+  bool ScaleColumns(Instruction* linear, const std::vector<float>& scale) {
+    const Buffer& buffer = plan_.buffers[plan_.values[linear->inputs[1]].buffer];
     absl::StatusOr<Tensor> scaled = buffer.constant.Clone();
     if (!scaled.ok()) return false;
     const absl::Span<float> elements = scaled->flat<float>();
-    const int64_t width = scaled->shape().dim(1);
-    const bool by_row = product->product->transpose_b;
-    for (int64_t i = 0; i < scaled->num_elements(); ++i) elements[i] *= scale[by_row ? i / width : i % width];
-    product->inputs[1] = NewConstant(*std::move(scaled));
+    const bool by_row = linear->product != nullptr && linear->product->transpose_b;
+    const int64_t columns = static_cast<int64_t>(scale.size()), depth = scaled->num_elements() / columns;
+    for (int64_t i = 0; i < scaled->num_elements(); ++i) elements[i] *= scale[by_row ? i / depth : i % columns];
+    linear->inputs[1] = NewConstant(*std::move(scaled));
     return true;
   }
 

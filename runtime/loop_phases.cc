@@ -208,4 +208,13 @@ std::optional<LoopPhases> PhaseSplitter::Split() {
 
 std::optional<LoopPhases> SplitIntoPhases(const LoopProgram& program) { return PhaseSplitter(program).Split(); }
 
+bool CanDivideByRows(const LoopProgram& program) {
+  if (program.chunk > 0) return true;
+  if (program.rows <= 1 || program.SumsRows()) return false;
+  for (const LoopProgram::Result& result : program.results) {
+    if (program.level(result.reg) != LaneLevel::kMatrix) return false;
+  }
+  return true;
+}
+
 }  // namespace staticflow

@@ -34,6 +34,9 @@ struct LoopPhases {
 // nullopt when the loop cannot be divided so: it overwrites a matrix that it reads.
 std::optional<LoopPhases> SplitIntoPhases(const LoopProgram& program);
 
+// Whether rows can be taken in chunks as they are (LoopProgram::DivideByRows): each row is computed for itself.
+bool CanDivideByRows(const LoopProgram& program);
+
 }  // namespace staticflow
 
 #endif  // STATICFLOW_RUNTIME_LOOP_PHASES_H_

@@ -7,6 +7,7 @@
 #include "graph/status.h"
 #include "runtime/layout.h"
 #include "runtime/loop.h"
+#include "runtime/loop_phases.h"
 #include "runtime/parts.h"
 #include "runtime/pass.h"
 #include "runtime/passes.h"
@@ -59,15 +60,6 @@ class Divider {
   absl::flat_hash_map<int, Layout> owners_;  // who wrote a buffer last
   absl::flat_hash_set<int> summed_;          // buffers that loops read which sum rows
 };
-
-bool CanDivideByRows(const LoopProgram& program) {
-  if (program.chunk > 0) return true;
-  if (program.rows <= 1 || program.SumsRows()) return false;
-  for (const LoopProgram::Result& result : program.results) {
-    if (program.level(result.reg) != LaneLevel::kMatrix) return false;
-  }
-  return true;
-}
 
 double Divider::Work(const Instruction& instruction) const {
   if (instruction.loop != nullptr) {

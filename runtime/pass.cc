@@ -19,7 +19,8 @@ constexpr Pass kPasses[] = {
     {"fuse_product", FuseProducts, "Adds a product to the variable that it updates, without storing it."},
     {"fuse_loops", FuseLoops, "Runs element-wise ops, sums over rows and updates as one loop over memory."},
     {"fold_bn", FoldBatchNorm,
-     "Takes constant scales of a product's columns, as of batch normalization, into its matrix."},
+     "Takes constant scales of a product's columns or a convolution's channels, as of batch normalization, into its "
+     "weights."},
     {"partition", Partition, "Divides the step among the workers by what their caches hold."},
 };
 

@@ -36,8 +36,10 @@ void FuseProducts(Plan* plan);
 // Sums over rows are added in the order of LaneOp::kSumRows; nothing else changes.
 void FuseLoops(Plan* plan);
 
-// A product by a constant matrix, scaled and shifted by constant rows in a loop, becomes a product by another matrix
-// and one sum. Results differ by rounding: of each weight once, and of the shifts, which are added up beforehand.
+// A product by a constant matrix, or a convolution by a constant filter with its channels last, scaled and shifted by
+// constant rows in a loop, becomes one by other weights and one sum. Results differ by rounding: of each weight once,
+// and of the shifts, which are added up beforehand. Steps of loops on constants alone are computed here, to the same
+// bits. What variables hold may change between steps and is never folded.
 void FoldBatchNorm(Plan* plan);
 
 // Divides products, loops and kernels among Plan::workers (left at 1 when the step is too small), by rows, by columns

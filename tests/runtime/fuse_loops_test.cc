@@ -286,6 +286,28 @@ TEST(FuseLoopsTest, TwoDeclarationsOfOneVariable) {
   EXPECT_EQ(Difference(want, got), 0) << got.text;
 }
 
+// Rows that fill no vector are computed side by side where they lie without gaps and their number allows it.
+TEST(FuseLoopsTest, NarrowRowsSideBySide) {
+  const std::vector<std::pair<Shape, bool>> cases = {
+      {{64, 4}, true}, {{2, 16, 4, 20}, true}, {{64, 16}, false}, {{60, 10}, false}, {{1, 4}, false}};
+  for (const auto& [shape, side_by_side] : cases) {
+    TestGraph t;
+    t.Fetch(Tanh(t.Random(shape, 1) + t.Random({shape.dim(-1)}, 2)));
+    absl::StatusOr<Planned> planned = MakePlan(t, {});
+    ASSERT_TRUE(planned.ok()) << planned.status();
+    ASSERT_NE(planned->plan->instructions[0].loop, nullptr);
+    EXPECT_EQ(planned->plan->instructions[0].loop->chunk > 0, side_by_side) << shape.ToString();
+    EXPECT_EQ(Difference(RunPlanned(t, {.passes = "-all"}), RunPlanned(t, {})), 0) << shape.ToString();
+  }
+  TestGraph t;  // between products, whose rows are padded
+  Output h = MatMul(t.Random({64, 30}, 1), t.Random({30, 20}, 2)) + t.Random({20}, 3);
+  t.Fetch(MatMul(Relu(h), t.Random({20, 30}, 4)));
+  absl::StatusOr<Planned> planned = MakePlan(t, {});
+  ASSERT_TRUE(planned.ok()) << planned.status();
+  ASSERT_NE(planned->plan->instructions[1].loop, nullptr) << planned->plan->ToString();
+  EXPECT_EQ(planned->plan->instructions[1].loop->chunk, 0);
+}
+
 // More loops than the pass keeps in view.
 TEST(FuseLoopsTest, ManyLoopsAtOnce) {
   TestGraph t;

@@ -384,50 +384,5 @@ INSTANTIATE_TEST_SUITE_P(
                  .want_after = "MatMul 3x3x3; AssignSub; MatMul 3x3x3; AssignSub; MatMul 3x3x3; AssignAdd; AssignSub"}),
     kName);
 
-// A frozen layer: what batch normalization is in inference, with constants for variables.
-Output FrozenLayer(TestGraph& t, Output x, const Shape& shape, int seed, bool transpose = false) {
-  Graph& g = t.graph;
-  const auto constant = [&](const Shape& of, int number) { return Const(g, TestGraph::RandomTensor(of, number)); };
-  const int64_t n = shape.dim(transpose ? 0 : 1);
-  Output h = MatMul(x, constant(shape, seed), {.transpose_b = transpose});
-  h = BiasAdd(h, constant({n}, seed + 1));
-  return Relu(BatchNormalization(h, constant({n}, seed + 2), Abs(constant({n}, seed + 3)), constant({n}, seed + 4),
-                                 constant({n}, seed + 5), 0.01));
-}
-
-TEST(FoldBatchNormTest, OneProductAndOneSumAreLeft) {
-  TestGraph t;
-  t.Fetch(FrozenLayer(t, t.Random({6, 30}, 1), {30, 40}, 10));
-  t.Fetch(FrozenLayer(t, t.Random({6, 30}, 2), {20, 30}, 20, /*transpose=*/true));
-  const std::string passes = "-all,product,fuse_loops";
-  absl::StatusOr<Planned> folded = MakePlan(t, {.passes = absl::StrCat(passes, ",fold_bn")});
-  ASSERT_TRUE(folded.ok()) << folded.status();
-  EXPECT_EQ(Instructions(*folded->plan),
-            "MatMul 6x30x40; loop 6x40: r6 = add(x0, x1); r7 = relu(r6) -> r7; "
-            "MatMul 6x30x20 B^T; loop 6x20: r6 = add(x0, x1); r7 = relu(r6) -> r7");
-  const Outcome plain = RunPlanned(t, {.passes = "-all"});
-  EXPECT_LT(Difference(plain, RunPlanned(t, {.passes = absl::StrCat(passes, ",fold_bn")})), 2e-6) << plain.status;
-  EXPECT_EQ(Difference(RunPlanned(t, {}), RunPlanned(t, {.workers = 2})), 0);
-}
-
-TEST(FoldBatchNormTest, NotWhereSomethingElseIsRead) {
-  TestGraph t;
-  Graph& g = t.graph;
-  Output x = t.Random({6, 30}, 1);
-  Output matrix = Const(g, TestGraph::RandomTensor({30, 40}, 2)), row = Const(g, TestGraph::RandomTensor({40}, 3));
-  Output product = MatMul(x, matrix);
-  t.Fetch(product);
-  t.Fetch(Relu(product * row));                                      // the product is wanted, too
-  t.Fetch(Relu(MatMul(x, matrix) * t.Random({40}, 4)));              // fed, not constant
-  t.Fetch(Relu(MatMul(x, Weights(t, {30, 40}, 5).snapshot) * row));  // a variable
-  Output scaled = MatMul(x, matrix) * row;
-  t.Fetch(scaled * Relu(scaled));
-  t.Fetch(Relu(MatMul(x, matrix) + row));  // nothing is scaled
-  const Outcome without = RunPlanned(t, {.passes = "-fold_bn"}), with = RunPlanned(t, {});
-  ASSERT_TRUE(without.status.ok() && with.status.ok()) << without.status << with.status;
-  EXPECT_LT(Difference(without, with), 1e-6);
-  for (int i : {0, 1, 2, 3, 5}) EXPECT_EQ(Difference(without.fetches[i], with.fetches[i]), 0) << i;
-}
-
 }  // namespace
 }  // namespace staticflow
