@@ -32,7 +32,7 @@ absl::Status SaveKernel(KernelContext& c) {
     const TensorView& view = c.input(kFirst + i);
     const Tensor tensor = Tensor::BorrowBytes(view.dtype, *view.shape, view.data);
     const std::string& name = c.in<std::string>(1)[i];
-    SF_ASSIGN_OR_RETURN(const SliceSpec spec, ParseSliceSpec(c.in<std::string>(2)[i]));
+    SF_ASSIGN_OR_RETURN(const SavedSlice spec, ParseSavedSlice(c.in<std::string>(2)[i]));
     if (spec.is_whole) {
       SF_RETURN_IF_ERROR(writer.Add(name, tensor));
       continue;
@@ -60,7 +60,7 @@ const OpRegistrar save_v2({.name = "SaveV2",
                            .traits = kStateful | kAlwaysRuns,
                            .doc = "Writes tensors to a checkpoint."});
 
-absl::StatusOr<Tensor> TakeSlice(const Tensor& tensor, const SliceSpec& spec) {
+absl::StatusOr<Tensor> TakeSlice(const Tensor& tensor, const SavedSlice& spec) {
   if (spec.is_whole) return tensor;
   SF_ASSIGN_OR_RETURN(Tensor box, Tensor::Create(tensor.dtype(), SliceShape(spec)));
   CopyCommon(tensor, TensorSlice::Whole(tensor.shape().rank()), spec.slice, spec.full_shape, &box);
@@ -87,7 +87,7 @@ absl::Status RestoreTensors(KernelContext& c, absl::Span<const DataType> dtypes)
       return absl::InvalidArgumentError(absl::StrCat(names[i], " is ", DataTypeName(entry.dtype), " in checkpoint ",
                                                      prefix, ", expected ", DataTypeName(dtypes[i])));
     }
-    SF_ASSIGN_OR_RETURN(const SliceSpec spec, ParseSliceSpec(c.in<std::string>(2)[i]));
+    SF_ASSIGN_OR_RETURN(const SavedSlice spec, ParseSavedSlice(c.in<std::string>(2)[i]));
     SF_ASSIGN_OR_RETURN(const Tensor tensor, reader.Read(names[i]));
     SF_RETURN_IF_ERROR(CheckFullShape(names[i], tensor.shape(), spec));
     SF_ASSIGN_OR_RETURN(Tensor part, TakeSlice(tensor, spec));

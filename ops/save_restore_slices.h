@@ -17,15 +17,15 @@ namespace staticflow {
 inline Env* EnvOf(const KernelContext& c) { return c.step().env != nullptr ? c.step().env : PosixEnv(); }
 
 // An element of shape_and_slices. No shape: the whole tensor, whatever its shape.
-struct SliceSpec {
+struct SavedSlice {
   bool is_whole = true;
   Shape full_shape;
   TensorSlice slice;
 };
 
 // "4 5 0,2:-": rows 0 and 1 of a [4,5] matrix; "": a whole tensor.
-inline absl::StatusOr<SliceSpec> ParseSliceSpec(absl::string_view text) {
-  SliceSpec spec;
+inline absl::StatusOr<SavedSlice> ParseSavedSlice(absl::string_view text) {
+  SavedSlice spec;
   if (text.empty()) return spec;
   const auto bad = [&] { return absl::InvalidArgumentError(absl::StrCat("'", text, "' is no shape and slice")); };
   spec.is_whole = false;
@@ -51,7 +51,7 @@ inline absl::StatusOr<SliceSpec> ParseSliceSpec(absl::string_view text) {
 }
 
 // The sizes of the part that `spec` names.
-inline Shape SliceShape(const SliceSpec& spec) {
+inline Shape SliceShape(const SavedSlice& spec) {
   Shape shape;
   for (int i = 0; i < spec.full_shape.rank(); ++i) {
     shape.push_back(spec.slice.lengths[i] < 0 ? spec.full_shape.dim(i) : spec.slice.lengths[i]);
@@ -69,7 +69,7 @@ inline absl::StatusOr<std::string> ScalarString(const KernelContext& c, int i, a
 }
 
 // InvalidArgument when `name`, of shape `shape` in a checkpoint, is not what the part is taken from.
-inline absl::Status CheckFullShape(const std::string& name, const Shape& shape, const SliceSpec& spec) {
+inline absl::Status CheckFullShape(const std::string& name, const Shape& shape, const SavedSlice& spec) {
   if (spec.is_whole || shape == spec.full_shape) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(name, " has shape ", shape.ToString(),
                                                  " in the checkpoint, a slice of ", spec.full_shape.ToString(),

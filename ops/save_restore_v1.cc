@@ -23,7 +23,7 @@ absl::Status SaveTensors(KernelContext& c, int first) {
     const TensorView& view = c.input(first + i);
     const Tensor tensor = Tensor::BorrowBytes(view.dtype, *view.shape, view.data);
     const std::string& name = c.in<std::string>(1)[i];
-    SF_ASSIGN_OR_RETURN(const SliceSpec spec, ParseSliceSpec(first == 3 ? c.in<std::string>(2)[i] : ""));
+    SF_ASSIGN_OR_RETURN(const SavedSlice spec, ParseSavedSlice(first == 3 ? c.in<std::string>(2)[i] : ""));
     SF_RETURN_IF_ERROR(spec.is_whole ? writer.Add(name, tensor)
                                      : writer.AddSlice(name, spec.full_shape, spec.slice, tensor));
   }
@@ -59,10 +59,10 @@ const OpRegistrar save_slices(
 absl::Status RestoreTensor(KernelContext& c, DataType dtype) {
   SF_ASSIGN_OR_RETURN(const std::string pattern, ScalarString(c, 0, "file_pattern"));
   SF_ASSIGN_OR_RETURN(const std::string name, ScalarString(c, 1, "tensor_name"));
-  SliceSpec spec;
+  SavedSlice spec;
   if (c.num_inputs() == 3) {
     SF_ASSIGN_OR_RETURN(const std::string text, ScalarString(c, 2, "shape_and_slice"));
-    SF_ASSIGN_OR_RETURN(spec, ParseSliceSpec(text));
+    SF_ASSIGN_OR_RETURN(spec, ParseSavedSlice(text));
   }
   SF_ASSIGN_OR_RETURN(const std::vector<std::string> files, CheckpointV1Files(EnvOf(c), pattern));
   if (files.empty()) return absl::NotFoundError(absl::StrCat("there is no file ", pattern));
