@@ -5,6 +5,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "graph/topological_order.h"
 #include "graph/variable_access.h"
 #include "graph/variable_key.h"
 
@@ -76,7 +77,11 @@ bool AddAll(const std::vector<T>& from, std::vector<T>* to) {
 }  // namespace
 
 BatchFlow::BatchFlow(Output fetch, Settings settings) : settings_(std::move(settings)) {
-  Collect(fetch);
+  std::vector<Node*> roots;
+  if (!Given(fetch).has_value()) roots.push_back(fetch.node());
+  NeededNodes needed = FindNeededNodes(fetch.graph(), roots, [&](Output input) { return Given(input).has_value(); });
+  nodes_ = std::move(needed.nodes);
+  rank_ = std::move(needed.rank);
   facts_.resize(nodes_.size());
   FindWriters();
   for (size_t i = 0; i < nodes_.size(); ++i) {
@@ -94,53 +99,6 @@ std::optional<BatchRows> BatchFlow::Given(Output output) const {
   if (settings_.values.contains(output)) return BatchRows::Constant();
   const auto it = settings_.batch.find(output);
   return it == settings_.batch.end() ? std::nullopt : std::optional(BatchRows::Along(it->second));
-}
-
-// A depth-first walk; the edge back into a loop's Merge is not followed first, but is an edge all the same.
-void BatchFlow::Collect(Output fetch) {
-  rank_.assign(static_cast<size_t>(fetch.graph().num_nodes()), -1);
-  std::vector<bool> seen(rank_.size(), false);
-  struct Frame {
-    Node* node;
-    size_t next = 0;
-  };
-  std::vector<Frame> path;
-  std::vector<Node*> later;  // sources of back edges
-  const auto enter = [&](Node* node) {
-    if (seen[static_cast<size_t>(node->id())]) return;
-    seen[static_cast<size_t>(node->id())] = true;
-    path.push_back({node});
-  };
-  const auto finish = [&] {
-    while (!path.empty()) {
-      Frame& frame = path.back();
-      Node* const node = frame.node;
-      const size_t num_inputs = static_cast<size_t>(node->num_inputs());
-      if (frame.next < num_inputs) {
-        const Output input = node->input(static_cast<int>(frame.next++));
-        if (Given(input).has_value()) continue;
-        if (node->op().is(OpRole::kMerge) && input.node()->op().is(OpRole::kNextIteration)) {
-          later.push_back(input.node());
-        } else {
-          enter(input.node());
-        }
-      } else if (frame.next < num_inputs + node->control_inputs().size()) {
-        enter(node->control_inputs()[frame.next++ - num_inputs]);
-      } else {
-        rank_[static_cast<size_t>(node->id())] = static_cast<int>(nodes_.size());
-        nodes_.push_back(node);
-        path.pop_back();
-      }
-    }
-  };
-  if (!Given(fetch).has_value()) enter(fetch.node());
-  finish();
-  while (!later.empty()) {
-    Node* const node = later.back();
-    later.pop_back();
-    enter(node);
-    finish();
-  }
 }
 
 void BatchFlow::FindWriters() {

@@ -62,7 +62,6 @@ class BatchFlow {
     std::vector<Node*> variables;
   };
 
-  void Collect(Output fetch);
   void FindWriters();
   std::optional<BatchRows> Given(Output output) const;
   const Facts* Find(const Node& node) const;

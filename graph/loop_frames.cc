@@ -7,13 +7,10 @@
 #include "graph/topological_order.h"
 
 namespace staticflow {
-namespace {
 
 bool IsBackEdge(Output input, const Node& node) {
   return node.op().is(OpRole::kMerge) && input.node()->op().is(OpRole::kNextIteration);
 }
-
-}  // namespace
 
 bool LoopFrames::IsHeader(const Node& node) {
   return std::any_of(node.inputs().begin(), node.inputs().end(),

@@ -20,6 +20,9 @@
 
 namespace staticflow {
 
+// Whether the edge from `input` to `node` leads back to the start of a loop: NextIteration to Merge.
+bool IsBackEdge(Output input, const Node& node);
+
 struct LoopFrame {
   int parent = -1;
   std::string name;

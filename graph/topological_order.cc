@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <functional>
 #include <queue>
+#include <utility>
+
+#include "graph/loop_frames.h"
 
 namespace staticflow {
 namespace {
@@ -23,6 +26,60 @@ std::vector<int> FindCycle(const std::vector<std::vector<int>>& needs, const std
   std::reverse(path.begin(), path.end());
   return path;
 }
+
+// A walk in depth, with a path of its own in place of the stack: graphs can be deep.
+class NeededWalk {
+ public:
+  NeededWalk(const Graph& g, absl::FunctionRef<bool(Output)> is_given)
+      : is_given_(is_given), seen_(static_cast<size_t>(g.num_nodes()), false) {
+    found_.rank.assign(seen_.size(), -1);
+  }
+
+  void Visit(Node* root) {
+    Enter(root);
+    while (!path_.empty()) {
+      auto& [node, next] = path_.back();
+      const size_t num_inputs = static_cast<size_t>(node->num_inputs());
+      if (next < num_inputs) {
+        const Output input = node->input(static_cast<int>(next++));
+        if (is_given_(input)) continue;
+        if (IsBackEdge(input, *node)) {
+          later_.push_back(input.node());
+        } else {
+          Enter(input.node());
+        }
+      } else if (next < num_inputs + node->control_inputs().size()) {
+        Enter(node->control_inputs()[next++ - num_inputs]);
+      } else {
+        found_.rank[static_cast<size_t>(node->id())] = static_cast<int>(found_.nodes.size());
+        found_.nodes.push_back(node);
+        path_.pop_back();
+      }
+    }
+  }
+
+  NeededNodes Finish() {
+    while (!later_.empty()) {
+      Node* const node = later_.back();
+      later_.pop_back();
+      Visit(node);
+    }
+    return std::move(found_);
+  }
+
+ private:
+  void Enter(Node* node) {
+    if (seen_[static_cast<size_t>(node->id())]) return;
+    seen_[static_cast<size_t>(node->id())] = true;
+    path_.emplace_back(node, 0);
+  }
+
+  absl::FunctionRef<bool(Output)> is_given_;
+  std::vector<bool> seen_;
+  std::vector<std::pair<Node*, size_t>> path_;  // each with the edge to follow next
+  std::vector<Node*> later_;                    // sources of edges back
+  NeededNodes found_;
+};
 
 }  // namespace
 
@@ -48,6 +105,12 @@ OrderResult TopologicalOrder(const std::vector<std::vector<int>>& needs) {
   }
   if (static_cast<int>(result.order.size()) < n) result.cycle = FindCycle(needs, waiting);
   return result;
+}
+
+NeededNodes FindNeededNodes(const Graph& g, absl::Span<Node* const> roots, absl::FunctionRef<bool(Output)> is_given) {
+  NeededWalk walk(g, is_given);
+  for (Node* root : roots) walk.Visit(root);
+  return walk.Finish();
 }
 
 }  // namespace staticflow

@@ -4,14 +4,11 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
+#include "graph/loop_frames.h"
 #include "graph/status.h"
 #include "runtime/schedule.h"
 
 namespace staticflow {
-
-bool IsBackEdge(const Node& source, const Node& node) {
-  return source.op().is(OpRole::kNextIteration) && node.op().is(OpRole::kMerge);
-}
 
 absl::Status FindLoops(OrderGraph& graph) {
   std::map<std::pair<int, std::string>, int> by_name;
@@ -41,9 +38,9 @@ absl::Status FindLoops(OrderGraph& graph) {
     if (node->op().is(OpRole::kLoopCond)) frame.condition = node;
     const bool is_header =
         node->op().is(OpRole::kMerge) && std::any_of(node->inputs().begin(), node->inputs().end(),
-                                                     [&](Output input) { return IsBackEdge(*input.node(), *node); });
+                                                     [&](Output input) { return IsBackEdge(input, *node); });
     if (!is_header) continue;
-    if (entry.frame == 0 || node->num_inputs() != 2 || !IsBackEdge(*node->input(1).node(), *node)) {
+    if (entry.frame == 0 || node->num_inputs() != 2 || !IsBackEdge(node->input(1), *node)) {
       return absl::InvalidArgumentError(
           absl::StrCat(node->DebugName(), ": a loop's Merge takes an Enter and a NextIteration"));
     }

@@ -8,6 +8,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "graph/function_inliner.h"
+#include "graph/loop_frames.h"
 #include "graph/status.h"
 #include "runtime/schedule.h"
 
@@ -86,7 +87,7 @@ absl::StatusOr<OrderGraph> BuildOrderGraph(std::vector<Node*> nodes, const Progr
       after[it->second].push_back(static_cast<int>(i));
     };
     for (Output input : nodes[i]->inputs()) {
-      if (!program.feed_index.contains(input) && !IsBackEdge(*input.node(), *nodes[i])) depend(input.node());
+      if (!program.feed_index.contains(input) && !IsBackEdge(input, *nodes[i])) depend(input.node());
     }
     for (const Node* control : nodes[i]->control_inputs()) depend(control);
   }
@@ -135,7 +136,7 @@ void ComputeGuards(OrderGraph& graph, Program* mutable_program) {
       guard = GuardTable::kNever;
       for (Output input : node.inputs()) {
         // The first iteration decides: a loop runs when what enters it lives.
-        if (IsBackEdge(*input.node(), node)) continue;
+        if (IsBackEdge(input, node)) continue;
         entry.item.input_guards.push_back(guard_of_edge(input));
         guard = guards->Or(guard, entry.item.input_guards.back());
       }

@@ -34,9 +34,6 @@ struct OrderGraph {
 // InvalidArgument for a loop without LoopCond or a node with inputs of several loops.
 absl::Status FindLoops(OrderGraph& graph);
 
-// Whether the edge from `source` to `node` leads back to the start of a loop.
-bool IsBackEdge(const Node& source, const Node& node);
-
 // Adds the edges, copies and snapshots that give every read of a variable its version. Fills program->snapshots with
 // indices into `graph`, program->variables and program->writes_variables.
 void OrderVariables(OrderGraph& graph, Program* program);

@@ -6,16 +6,13 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "graph/shape_inference.h"
+#include "graph/topological_order.h"
 #include "graph/variable_access.h"
 #include "graph/variable_key.h"
 #include "ops/analysis/graph_uses.h"
 
 namespace staticflow {
 namespace {
-
-bool IsBackEdge(const Node& node, Output input) {
-  return node.op().is(OpRole::kMerge) && input.node()->op().is(OpRole::kNextIteration);
-}
 
 bool IsOptimizerUpdate(const Node& node) {
   for (absl::string_view prefix : {"Apply", "SparseApply", "ResourceApply", "ResourceSparseApply"}) {
@@ -34,56 +31,23 @@ bool IsRestored(Output value) {
 
 RunNodes::RunNodes(const Graph& g, const Session::Feeds& feeds, absl::Span<const Output> fetches,
                    absl::Span<const Operation> targets)
-    : graph_(g), rank_(static_cast<size_t>(g.num_nodes()), -1) {
+    : graph_(g) {
   for (const auto& [output, value] : feeds) feeds_[output] = value;
   Collect(fetches, targets);
   FindLiving();
 }
 
 void RunNodes::Collect(absl::Span<const Output> fetches, absl::Span<const Operation> targets) {
-  std::vector<bool> seen(rank_.size(), false);
-  std::vector<std::pair<Node*, size_t>> path;
-  std::vector<Node*> later;
-  const auto enter = [&](Node* node) {
-    if (node == nullptr || seen[static_cast<size_t>(node->id())]) return;
-    seen[static_cast<size_t>(node->id())] = true;
-    path.emplace_back(node, 0);
-  };
-  const auto finish = [&] {
-    while (!path.empty()) {
-      auto& [node, next] = path.back();
-      const size_t num_inputs = static_cast<size_t>(node->num_inputs());
-      if (next < num_inputs) {
-        const Output input = node->input(static_cast<int>(next++));
-        if (IsFed(input)) continue;
-        if (IsBackEdge(*node, input)) {
-          later.push_back(input.node());
-        } else {
-          enter(input.node());
-        }
-      } else if (next < num_inputs + node->control_inputs().size()) {
-        enter(node->control_inputs()[next++ - num_inputs]);
-      } else {
-        rank_[static_cast<size_t>(node->id())] = static_cast<int>(needed_.size());
-        needed_.push_back(node);
-        path.pop_back();
-      }
-    }
-  };
+  std::vector<Node*> roots;
   for (Output fetch : fetches) {
-    if (fetch.valid() && !IsFed(fetch)) enter(fetch.node());
-    finish();
+    if (fetch.valid() && !IsFed(fetch)) roots.push_back(fetch.node());
   }
   for (Operation target : targets) {
-    enter(target.node());
-    finish();
+    if (target.valid()) roots.push_back(target.node());
   }
-  while (!later.empty()) {
-    Node* const node = later.back();
-    later.pop_back();
-    enter(node);
-    finish();
-  }
+  NeededNodes needed = FindNeededNodes(graph_, roots, [&](Output input) { return IsFed(input); });
+  needed_ = std::move(needed.nodes);
+  rank_ = std::move(needed.rank);
 }
 
 std::optional<bool> RunNodes::Predicate(Output predicate) const {
