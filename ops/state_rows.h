@@ -5,9 +5,42 @@
 #include <algorithm>
 
 #include "graph/gradients.h"
+#include "ops/elementwise.h"
 #include "ops/variable_value.h"
 
 namespace staticflow {
+
+// How one element of a variable takes on an update: half and bfloat16 in float, integers wrap around.
+struct ReplaceElement {
+  template <typename T>
+  static T Apply(const T&, const T& update) {
+    return update;
+  }
+};
+struct AddToElement {
+  template <typename T>
+  static T Apply(T a, T b) {
+    return T(WrapAdd(Widen(a), Widen(b)));
+  }
+};
+struct SubtractFromElement {
+  template <typename T>
+  static T Apply(T a, T b) {
+    return T(WrapSubtract(Widen(a), Widen(b)));
+  }
+};
+struct SmallerElement {
+  template <typename T>
+  static T Apply(T a, T b) {
+    return Widen(b) < Widen(a) ? b : a;
+  }
+};
+struct LargerElement {
+  template <typename T>
+  static T Apply(T a, T b) {
+    return Widen(b) > Widen(a) ? b : a;
+  }
+};
 
 inline int64_t RowIndexAt(const TensorView& indices, int64_t i) {
   return indices.dtype == DT_INT64 ? indices.as<int64_t>()[i] : int64_t{indices.as<int32_t>()[i]};

@@ -2,94 +2,24 @@
 #include <algorithm>
 
 #include "graph/gradients.h"
-#include "ops/variable_value.h"
+#include "ops/state_rows.h"
 
 namespace staticflow {
 namespace {
 
-// How one element of the variable takes on an update.
-struct Update {
-  template <typename T>
-  static T Apply(const T&, const T& update) {
-    return update;
-  }
-};
-// Half and bfloat16 are computed in float; integers wrap.
-template <typename T, typename F>
-T Compute(T a, T b, F f) {
-  if constexpr (std::is_integral_v<T>) {
-    using U = std::make_unsigned_t<T>;
-    return static_cast<T>(f(static_cast<U>(a), static_cast<U>(b)));
-  } else if constexpr (std::is_floating_point_v<T>) {
-    return f(a, b);
-  } else {
-    return T(f(float(a), float(b)));
-  }
-}
-struct Add {
+struct MultiplyElement {
   template <typename T>
   static T Apply(T a, T b) {
-    return Compute(a, b, [](auto x, auto y) { return x + y; });
+    return T(WrapMultiply(Widen(a), Widen(b)));
   }
 };
-struct Subtract {
+struct DivideElement {
   template <typename T>
   static T Apply(T a, T b) {
-    return Compute(a, b, [](auto x, auto y) { return x - y; });
+    if (std::is_integral_v<T> && std::is_signed_v<T> && b == T(-1)) return SubtractFromElement::Apply(T(0), a);
+    return T(Widen(a) / Widen(b));
   }
 };
-struct Multiply {
-  template <typename T>
-  static T Apply(T a, T b) {
-    // The 1u keeps uint16 operands from becoming int, whose product could overflow.
-    return Compute(a, b, [](auto x, auto y) {
-      if constexpr (std::is_integral_v<decltype(x)>) {
-        return 1u * x * y;
-      } else {
-        return x * y;
-      }
-    });
-  }
-};
-struct Divide {
-  template <typename T>
-  static T Apply(T a, T b) {
-    if constexpr (std::is_integral_v<T>) {
-      return b == T(-1) && std::is_signed_v<T> ? Subtract::Apply(T(0), a) : static_cast<T>(a / b);
-    } else {
-      return Compute(a, b, [](auto x, auto y) { return x / y; });
-    }
-  }
-};
-struct Minimum {
-  template <typename T>
-  static T Apply(T a, T b) {
-    if constexpr (std::is_arithmetic_v<T>) return std::min(a, b);
-    return T(std::min(float(a), float(b)));
-  }
-};
-struct Maximum {
-  template <typename T>
-  static T Apply(T a, T b) {
-    if constexpr (std::is_arithmetic_v<T>) return std::max(a, b);
-    return T(std::max(float(a), float(b)));
-  }
-};
-
-int64_t IndexAt(const TensorView& indices, int64_t i) {
-  return indices.dtype == DT_INT64 ? indices.as<int64_t>()[i] : int64_t{indices.as<int32_t>()[i]};
-}
-
-// All indices name rows of the variable.
-absl::Status CheckIndices(const TensorView& indices, int64_t rows) {
-  for (int64_t i = 0; i < indices.num_elements; ++i) {
-    const int64_t index = IndexAt(indices, i);
-    if (index < 0 || index >= rows) {
-      return absl::InvalidArgumentError(absl::StrCat("indices[", i, "] = ", index, " is not in [0, ", rows, ")"));
-    }
-  }
-  return absl::OkStatus();
-}
 
 // indices.shape + variable.shape[1:]
 absl::StatusOr<Shape> RowsShape(const Shape& variable, const Shape& indices) {
@@ -111,9 +41,9 @@ absl::Status ScatterInto(KernelContext& c) {
     return absl::InvalidArgumentError(
         absl::StrCat("updates has shape ", updates.shape->ToString(), ", expected ", expected.ToString()));
   }
-  SF_RETURN_IF_ERROR(CheckIndices(indices, shape.dim(0)));
+  SF_RETURN_IF_ERROR(CheckRowIndices(indices, shape.dim(0)));
   const T* update = updates.as<T>();
-  if constexpr (std::is_same_v<Operation, Divide> && std::is_integral_v<T>) {
+  if constexpr (std::is_same_v<Operation, DivideElement> && std::is_integral_v<T>) {
     if (std::find(update, update + updates.num_elements, T(0)) != update + updates.num_elements) {
       return absl::InvalidArgumentError("integer division by zero");
     }
@@ -121,7 +51,7 @@ absl::Status ScatterInto(KernelContext& c) {
   const int64_t row = shape.num_elements(1, shape.rank());
   T* variable = slot->value.data<T>();
   for (int64_t i = 0; i < indices.num_elements; ++i) {
-    T* out = variable + IndexAt(indices, i) * row;
+    T* out = variable + RowIndexAt(indices, i) * row;
     const T* in = is_scalar ? update : update + i * row;
     for (int64_t k = 0; k < row; ++k) out[k] = Operation::Apply(out[k], in[is_scalar ? 0 : k]);
   }
@@ -132,7 +62,7 @@ absl::StatusOr<Kernel> ScatterKernel(const KernelSetup& setup) {
   Kernel kernel;
   DispatchType<float, double, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, Half, BFloat16>(
       setup.input_dtype(2), [&]<typename T>() { kernel = ScatterInto<Operation, T>; });
-  if constexpr (std::is_same_v<Operation, Update>) {
+  if constexpr (std::is_same_v<Operation, ReplaceElement>) {
     DispatchType<bool, std::string>(setup.input_dtype(2), [&]<typename T>() { kernel = ScatterInto<Operation, T>; });
   }
   if (!kernel) return absl::UnimplementedError("no kernel for this type");
@@ -164,21 +94,24 @@ OpSpec Scatter(std::string name, bool is_resource, KernelSource kernel, std::str
   return spec;
 }
 constexpr char kReal[] = "realnumbertype";
-const OpRegistrar update(Scatter("ScatterUpdate", false, ScatterKernel<Update>, "type", "Replaces rows."));
-const OpRegistrar add(Scatter("ScatterAdd", false, ScatterKernel<Add>, kReal, "Adds to rows."));
-const OpRegistrar sub(Scatter("ScatterSub", false, ScatterKernel<Subtract>, kReal, "Subtracts from rows."));
-const OpRegistrar mul(Scatter("ScatterMul", false, ScatterKernel<Multiply>, kReal, "Multiplies rows."));
-const OpRegistrar div(Scatter("ScatterDiv", false, ScatterKernel<Divide>, kReal, "Divides rows."));
-const OpRegistrar min(Scatter("ScatterMin", false, ScatterKernel<Minimum>, kReal, "Takes the smaller elements."));
-const OpRegistrar max(Scatter("ScatterMax", false, ScatterKernel<Maximum>, kReal, "Takes the larger elements."));
-const OpRegistrar update_r(Scatter("ResourceScatterUpdate", true, ScatterKernel<Update>, "type", "Replaces rows."));
-const OpRegistrar add_r(Scatter("ResourceScatterAdd", true, ScatterKernel<Add>, kReal, "Adds to rows."));
-const OpRegistrar sub_r(Scatter("ResourceScatterSub", true, ScatterKernel<Subtract>, kReal, "Subtracts from rows."));
-const OpRegistrar mul_r(Scatter("ResourceScatterMul", true, ScatterKernel<Multiply>, kReal, "Multiplies rows."));
-const OpRegistrar div_r(Scatter("ResourceScatterDiv", true, ScatterKernel<Divide>, kReal, "Divides rows."));
-const OpRegistrar min_r(Scatter("ResourceScatterMin", true, ScatterKernel<Minimum>, kReal,
+const OpRegistrar update(Scatter("ScatterUpdate", false, ScatterKernel<ReplaceElement>, "type", "Replaces rows."));
+const OpRegistrar add(Scatter("ScatterAdd", false, ScatterKernel<AddToElement>, kReal, "Adds to rows."));
+const OpRegistrar sub(Scatter("ScatterSub", false, ScatterKernel<SubtractFromElement>, kReal, "Subtracts from rows."));
+const OpRegistrar mul(Scatter("ScatterMul", false, ScatterKernel<MultiplyElement>, kReal, "Multiplies rows."));
+const OpRegistrar div(Scatter("ScatterDiv", false, ScatterKernel<DivideElement>, kReal, "Divides rows."));
+const OpRegistrar min(Scatter("ScatterMin", false, ScatterKernel<SmallerElement>, kReal,
+                              "Takes the smaller elements."));
+const OpRegistrar max(Scatter("ScatterMax", false, ScatterKernel<LargerElement>, kReal, "Takes the larger elements."));
+const OpRegistrar update_r(Scatter("ResourceScatterUpdate", true, ScatterKernel<ReplaceElement>, "type",
+                                   "Replaces rows."));
+const OpRegistrar add_r(Scatter("ResourceScatterAdd", true, ScatterKernel<AddToElement>, kReal, "Adds to rows."));
+const OpRegistrar sub_r(Scatter("ResourceScatterSub", true, ScatterKernel<SubtractFromElement>, kReal,
+                                "Subtracts from rows."));
+const OpRegistrar mul_r(Scatter("ResourceScatterMul", true, ScatterKernel<MultiplyElement>, kReal, "Multiplies rows."));
+const OpRegistrar div_r(Scatter("ResourceScatterDiv", true, ScatterKernel<DivideElement>, kReal, "Divides rows."));
+const OpRegistrar min_r(Scatter("ResourceScatterMin", true, ScatterKernel<SmallerElement>, kReal,
                                 "Takes the smaller elements."));
-const OpRegistrar max_r(Scatter("ResourceScatterMax", true, ScatterKernel<Maximum>, kReal,
+const OpRegistrar max_r(Scatter("ResourceScatterMax", true, ScatterKernel<LargerElement>, kReal,
                                 "Takes the larger elements."));
 
 }  // namespace

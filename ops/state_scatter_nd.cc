@@ -7,38 +7,6 @@
 namespace staticflow {
 namespace {
 
-// How one element of the variable takes on an update.
-struct Replacing {
-  template <typename T>
-  static T Apply(const T&, const T& update) {
-    return update;
-  }
-};
-struct Adding {
-  template <typename T>
-  static T Apply(T a, T b) {
-    return T(WrapAdd(Widen(a), Widen(b)));
-  }
-};
-struct Subtracting {
-  template <typename T>
-  static T Apply(T a, T b) {
-    return T(WrapSubtract(Widen(a), Widen(b)));
-  }
-};
-struct Smallest {
-  template <typename T>
-  static T Apply(T a, T b) {
-    return Widen(b) < Widen(a) ? b : a;
-  }
-};
-struct Largest {
-  template <typename T>
-  static T Apply(T a, T b) {
-    return Widen(b) > Widen(a) ? b : a;
-  }
-};
-
 template <typename Operation, typename T>
 absl::Status ScatterSlices(KernelContext& c, const Shape& shape, T* to) {
   SF_ASSIGN_OR_RETURN(const Shape expected, SlicesShape(shape, *c.input(1).shape));
@@ -70,7 +38,7 @@ absl::StatusOr<Kernel> ScatterKernel(const KernelSetup& setup) {
   const DataType dtype = setup.input_dtype(2);
   DispatchType<float, double, Half, BFloat16, int32_t, int64_t, uint8_t, int8_t, int16_t, uint16_t, uint32_t, uint64_t>(
       dtype, [&]<typename T>() { kernel = ScatterIntoVariable<Operation, T>; });
-  if constexpr (std::is_same_v<Operation, Replacing>) {
+  if constexpr (std::is_same_v<Operation, ReplaceElement>) {
     DispatchType<bool, std::string>(dtype, [&]<typename T>() { kernel = ScatterIntoVariable<Operation, T>; });
   }
   if (!kernel) return NoKernelFor(setup, dtype);
@@ -106,15 +74,15 @@ struct BothForms {
   BothForms(const std::string& name, const std::string& types, const std::string& doc)
       : reference(Scatter("ScatterNd" + name, false, ScatterKernel<Operation>, types, doc)),
         resource(Scatter("ResourceScatterNd" + name, true, ScatterKernel<Operation>,
-                         std::is_same_v<Operation, Replacing> ? types : "type", doc)) {}
+                         std::is_same_v<Operation, ReplaceElement> ? types : "type", doc)) {}
   OpRegistrar reference, resource;
 };
 constexpr char kReal[] = "realnumbertype";
-const BothForms<Replacing> update("Update", "type", "Replaces slices at index tuples.");
-const BothForms<Adding> add("Add", kReal, "Adds to slices at index tuples.");
-const BothForms<Subtracting> sub("Sub", kReal, "Subtracts from slices at index tuples.");
-const BothForms<Smallest> min("Min", kReal, "Takes the smaller elements at index tuples.");
-const BothForms<Largest> max("Max", kReal, "Takes the larger elements at index tuples.");
+const BothForms<ReplaceElement> update("Update", "type", "Replaces slices at index tuples.");
+const BothForms<AddToElement> add("Add", kReal, "Adds to slices at index tuples.");
+const BothForms<SubtractFromElement> sub("Sub", kReal, "Subtracts from slices at index tuples.");
+const BothForms<SmallerElement> min("Min", kReal, "Takes the smaller elements at index tuples.");
+const BothForms<LargerElement> max("Max", kReal, "Takes the larger elements at index tuples.");
 
 // ScatterNdNonAliasingAdd: a copy of the input with the updates added.   dinput = dy, dupdates = dy at the indices.
 absl::Status NonAliasingShape(ShapeContext& c) {
@@ -129,7 +97,7 @@ absl::StatusOr<Kernel> NonAliasingKernel(const KernelSetup& setup) {
       setup.output_dtype(0), [&]<typename T>() {
         kernel = [](KernelContext& c) {
           CopyInput(c, 0, 0);
-          return ScatterSlices<Adding>(c, *c.output(0).shape, c.out<T>(0));
+          return ScatterSlices<AddToElement>(c, *c.output(0).shape, c.out<T>(0));
         };
       });
   if (!kernel) return NoKernelFor(setup, setup.output_dtype(0));

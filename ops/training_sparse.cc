@@ -1,5 +1,6 @@
 // SparseApply* and ResourceSparseApply*: update rules on some rows of the variables.
 #include "absl/strings/match.h"
+#include "ops/state_rows.h"
 #include "ops/update_rules.h"
 
 namespace staticflow {
@@ -57,33 +58,16 @@ absl::Status CheckRows(KernelContext& c, int num_variables, int gradient, Variab
   return absl::OkStatus();
 }
 
-template <typename Index>
-absl::Status CheckIndices(const TensorView& indices, int64_t rows) {
-  for (int64_t i = 0; i < indices.num_elements; ++i) {
-    const int64_t index = indices.as<Index>()[i];
-    if (index < 0 || index >= rows) {
-      return absl::InvalidArgumentError(absl::StrCat("indices[", i, "] = ", index, " is not in [0, ", rows, ")"));
-    }
-  }
-  return absl::OkStatus();
-}
-
 // Row indices[i] of the variables takes the step of row i of the gradient, in the order of i.
 template <template <typename> class Rule, typename T, typename Index>
 absl::Status ApplyRows(KernelContext& c, int gradient, bool flag) {
-  using A = ComputeType<T>;
+  using A = RuleNumber<T>;
   constexpr int kVariables = Rule<A>::kVariables;
   VariableSlot* slots[kVariables];
   SF_RETURN_IF_ERROR(CheckRows(c, kVariables, gradient, slots));
   const Shape& shape = slots[0]->value.shape();
-  SF_RETURN_IF_ERROR(CheckIndices<Index>(c.input(gradient + 1), shape.dim(0)));
-  A parameters[12];
-  int n = 0;
-  for (int i = kVariables; i < c.num_inputs(); ++i) {
-    if (i == gradient || i == gradient + 1) continue;
-    parameters[n++] = c.input(i).dtype == DT_INT64 ? static_cast<A>(c.scalar<int64_t>(i)) : A(c.scalar<T>(i));
-  }
-  const Rule<A> rule(parameters, flag);
+  SF_RETURN_IF_ERROR(CheckRowIndices(c.input(gradient + 1), shape.dim(0)));
+  const Rule<A> rule = RuleOf<Rule<A>, T>(c, gradient, 2, flag);
   const int64_t row = shape.num_elements(1, shape.rank());
   const T* grad = c.in<T>(gradient);
   for (int64_t r = 0; r < c.input(gradient + 1).num_elements; ++r, grad += row) {

@@ -52,21 +52,28 @@ bool RuleFlag(const Node& node);
 
 // The type in which elements of type T are computed.
 template <typename T>
-using ComputeType = std::conditional_t<std::is_same_v<T, double>, double, float>;
+using RuleNumber = std::conditional_t<std::is_same_v<T, double>, double, float>;
+
+// The rule with its scalars: the inputs behind the variables but for `num_gradients` from `gradient` on.
+template <typename Rule, typename T>
+Rule RuleOf(const KernelContext& c, int gradient, int num_gradients, bool flag) {
+  using A = RuleNumber<T>;
+  A parameters[12];
+  int n = 0;
+  for (int i = Rule::kVariables; i < c.num_inputs(); ++i) {
+    if (i >= gradient && i < gradient + num_gradients) continue;
+    parameters[n++] = c.input(i).dtype == DT_INT64 ? static_cast<A>(c.scalar<int64_t>(i)) : A(c.scalar<T>(i));
+  }
+  return Rule(parameters, flag);
+}
 
 template <template <typename> class Rule, typename T>
 absl::Status ApplyRule(KernelContext& c, int gradient, bool flag) {
-  using A = ComputeType<T>;
+  using A = RuleNumber<T>;
   constexpr int kVariables = Rule<A>::kVariables;
   VariableSlot* slots[kVariables];
   SF_RETURN_IF_ERROR(CheckUpdate(c, kVariables, gradient, slots));
-  A parameters[12];
-  int n = 0;
-  for (int i = kVariables; i < c.num_inputs(); ++i) {
-    if (i == gradient) continue;
-    parameters[n++] = c.input(i).dtype == DT_INT64 ? static_cast<A>(c.scalar<int64_t>(i)) : A(c.scalar<T>(i));
-  }
-  const Rule<A> rule(parameters, flag);
+  const Rule<A> rule = RuleOf<Rule<A>, T>(c, gradient, 1, flag);
   T* variables[kVariables];
   for (int k = 0; k < kVariables; ++k) variables[k] = slots[k]->value.template data<T>();
   const T* grad = c.in<T>(gradient);
