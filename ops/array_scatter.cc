@@ -132,18 +132,8 @@ absl::StatusOr<Kernel> TensorScatterKernel(const KernelSetup& setup) {
   return kernel;
 }
 
-struct Adding {
-  template <typename T>
-  T operator()(T a, T b) const {
-    return WrapAdd(a, b);
-  }
-};
-struct Subtracting {
-  template <typename T>
-  T operator()(T a, T b) const {
-    return WrapSubtract(a, b);
-  }
-};
+using Adding = decltype([](auto a, auto b) { return WrapAdd(a, b); });
+using Subtracting = decltype([](auto a, auto b) { return WrapSubtract(a, b); });
 struct Largest {
   template <typename T>
   T operator()(T a, T b) const {

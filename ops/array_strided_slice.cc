@@ -179,6 +179,17 @@ Ints OnesUnlessGiven(const Ints& strides, const Ints& begin) {
   return Ints(std::vector<int64_t>(begin.values().size(), 1));
 }
 
+Output BuildWithMasks(NodeBuilder builder, const StridedSliceOptions& options, const std::string& name) {
+  return std::move(builder)
+      .Attr("begin_mask", options.begin_mask)
+      .Attr("end_mask", options.end_mask)
+      .Attr("ellipsis_mask", options.ellipsis_mask)
+      .Attr("new_axis_mask", options.new_axis_mask)
+      .Attr("shrink_axis_mask", options.shrink_axis_mask)
+      .Name(name)
+      .Build();
+}
+
 }  // namespace
 
 Output StridedSlice(Operand input, const Ints& begin, const Ints& end, const Ints& strides,
@@ -186,15 +197,10 @@ Output StridedSlice(Operand input, const Ints& begin, const Ints& end, const Int
   const NodeName node(input, options.name, "strided_slice");
   if (!node) return Output();
   const DataType index = IndexType({&begin, &end, &strides});
-  return NodeBuilder("StridedSlice", {input, node.Vector(begin, "stack", index), node.Vector(end, "stack_1", index),
-                                      node.Vector(OnesUnlessGiven(strides, begin), "stack_2", index)})
-      .Attr("begin_mask", options.begin_mask)
-      .Attr("end_mask", options.end_mask)
-      .Attr("ellipsis_mask", options.ellipsis_mask)
-      .Attr("new_axis_mask", options.new_axis_mask)
-      .Attr("shrink_axis_mask", options.shrink_axis_mask)
-      .Name(node.exact())
-      .Build();
+  return BuildWithMasks(
+      NodeBuilder("StridedSlice", {input, node.Vector(begin, "stack", index), node.Vector(end, "stack_1", index),
+                                   node.Vector(OnesUnlessGiven(strides, begin), "stack_2", index)}),
+      options, node.exact());
 }
 
 Output StridedSliceGrad(Operand shape, const Ints& begin, const Ints& end, const Ints& strides, Operand dy,
@@ -202,15 +208,10 @@ Output StridedSliceGrad(Operand shape, const Ints& begin, const Ints& end, const
   const NodeName node(dy, options.name, "StridedSliceGrad");
   if (!node) return Output();
   const DataType index = IndexType({&begin, &end, &strides});
-  return NodeBuilder("StridedSliceGrad", {shape, node.Vector(begin, "begin", index), node.Vector(end, "end", index),
-                                          node.Vector(OnesUnlessGiven(strides, begin), "strides", index), dy})
-      .Attr("begin_mask", options.begin_mask)
-      .Attr("end_mask", options.end_mask)
-      .Attr("ellipsis_mask", options.ellipsis_mask)
-      .Attr("new_axis_mask", options.new_axis_mask)
-      .Attr("shrink_axis_mask", options.shrink_axis_mask)
-      .Name(node.exact())
-      .Build();
+  return BuildWithMasks(
+      NodeBuilder("StridedSliceGrad", {shape, node.Vector(begin, "begin", index), node.Vector(end, "end", index),
+                                       node.Vector(OnesUnlessGiven(strides, begin), "strides", index), dy}),
+      options, node.exact());
 }
 
 }  // namespace staticflow

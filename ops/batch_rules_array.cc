@@ -256,13 +256,16 @@ void TileBatch(BatchContext& c) {
   c.set_all(BatchRows::Along(rows.axis, MultiplySizes(rows.outer, times), rows.inner));
 }
 
-void ReverseBatch(BatchContext& c) {
+// Of what moves elements along the dimensions in input `axes_input`.
+void ReorderBatch(BatchContext& c, int axes_input) {
   if (!c.input(0).is_rows() || !c.AreConstant(1)) return c.SetWorst();
-  const std::optional<std::vector<int64_t>> axes = c.Integers(1);
+  const std::optional<std::vector<int64_t>> axes = c.Integers(axes_input);
   if (!axes.has_value()) return c.Unknown("its dimensions are not constant");
   if (c.IsAmong(*axes, 0)) return c.Mix("the order of the examples");
   c.set_all(c.input(0));
 }
+void ReverseBatch(BatchContext& c) { ReorderBatch(c, 1); }
+void RollBatch(BatchContext& c) { ReorderBatch(c, 2); }
 
 void ReverseSequenceBatch(BatchContext& c) {
   const BatchRows &rows = c.input(0), &lengths = c.input(1);
@@ -276,14 +279,6 @@ void ReverseSequenceBatch(BatchContext& c) {
     return c.Mix("of operands whose examples lie along different dimensions");
   }
   c.set_all(lengths.At(*axis));
-}
-
-void RollBatch(BatchContext& c) {
-  if (!c.input(0).is_rows() || !c.AreConstant(1)) return c.SetWorst();
-  const std::optional<std::vector<int64_t>> axes = c.Integers(2);
-  if (!axes.has_value()) return c.Unknown("its dimensions are not constant");
-  if (c.IsAmong(*axes, 0)) return c.Mix("the order of the examples");
-  c.set_all(c.input(0));
 }
 
 void OneHotBatch(BatchContext& c) {

@@ -9,6 +9,18 @@
 #include "ops/image_taps.h"
 
 namespace staticflow {
+
+absl::Status OriginalImageShape(ShapeContext& c) {
+  SF_ASSIGN_OR_RETURN(const Shape grads, c.WithRank(0, 4));
+  SF_ASSIGN_OR_RETURN(Shape original, c.WithRank(1, 4));
+  SF_ASSIGN_OR_RETURN(const int64_t batch, c.MergeDims(grads.dim(0), original.dim(0), "batch sizes"));
+  SF_ASSIGN_OR_RETURN(const int64_t channels, c.MergeDims(grads.dim(3), original.dim(3), "channels"));
+  original.set_dim(0, batch);
+  original.set_dim(3, channels);
+  c.set_output(0, std::move(original));
+  return absl::OkStatus();
+}
+
 namespace {
 
 constexpr char kImageT[] = "T: {int8, uint8, int16, uint16, int32, int64, half, float, double, bfloat16}";
@@ -53,17 +65,9 @@ absl::Status ResizeShape(ShapeContext& c) {
   return ResizedShape(c);
 }
 
-// The gradient has the shape of the original image, input 1.
 absl::Status ResizeGradShape(ShapeContext& c) {
   SF_RETURN_IF_ERROR(CheckModes(c));
-  SF_ASSIGN_OR_RETURN(const Shape grads, c.WithRank(0, 4));
-  SF_ASSIGN_OR_RETURN(Shape original, c.WithRank(1, 4));
-  SF_ASSIGN_OR_RETURN(const int64_t batch, c.MergeDims(grads.dim(0), original.dim(0), "batch sizes"));
-  SF_ASSIGN_OR_RETURN(const int64_t channels, c.MergeDims(grads.dim(3), original.dim(3), "channels"));
-  original.set_dim(0, batch);
-  original.set_dim(3, channels);
-  c.set_output(0, std::move(original));
-  return absl::OkStatus();
+  return OriginalImageShape(c);
 }
 
 // The taps of all rows of `to`, then those of all its columns.

@@ -12,6 +12,7 @@
 #include "ops/conv_scratch.h"
 #include "ops/elementwise.h"
 #include "ops/image.h"
+#include "ops/image_taps.h"
 #include "ops/math.h"
 
 namespace staticflow {
@@ -250,16 +251,9 @@ absl::Status ScaleShape(ShapeContext& c) {
 }
 absl::Status ScaleGradShape(ShapeContext& c) {
   SF_RETURN_IF_ERROR(CheckScale(c));
-  SF_ASSIGN_OR_RETURN(const Shape grads, c.WithRank(0, 4));
-  SF_ASSIGN_OR_RETURN(Shape original, c.WithRank(1, 4));
-  SF_RETURN_IF_ERROR(CheckPixels(grads));
-  SF_RETURN_IF_ERROR(CheckPixels(original));
-  SF_ASSIGN_OR_RETURN(const int64_t batch, c.MergeDims(grads.dim(0), original.dim(0), "batch sizes"));
-  SF_ASSIGN_OR_RETURN(const int64_t channels, c.MergeDims(grads.dim(3), original.dim(3), "channels"));
-  original.set_dim(0, batch);
-  original.set_dim(3, channels);
-  c.set_output(0, std::move(original));
-  return absl::OkStatus();
+  SF_RETURN_IF_ERROR(OriginalImageShape(c));
+  SF_RETURN_IF_ERROR(CheckPixels(c.input(0)));
+  return CheckPixels(c.input(1));
 }
 
 absl::StatusOr<Kernel> ScaleKernel(const KernelSetup& setup) {

@@ -6,7 +6,15 @@
 #include <cmath>
 #include <cstdint>
 
+#include "absl/status/status.h"
+
 namespace staticflow {
+
+class ShapeContext;  // graph/shape_inference.h
+
+// Output 0 of a gradient: the shape of the original image, input 1, whose batch and channels are those of the
+// gradients, input 0: [batch, height, width, channels] both.
+absl::Status OriginalImageShape(ShapeContext& c);
 
 // The ratio of sizes, in float as TensorFlow computes it.
 inline float ResizeScale(int64_t in_size, int64_t out_size, bool align_corners) {

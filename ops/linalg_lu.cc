@@ -128,12 +128,6 @@ const BothNames solve({.name = "MatrixSolve",
                        .doc = "Solves systems of linear equations."});
 
 // MatrixDeterminant: y = det a.   da = dy y a^-T.
-absl::Status DeterminantShape(ShapeContext& c) {
-  SF_ASSIGN_OR_RETURN(const Shape a, SquareMatrices(c, 0));
-  if (a.has_rank()) c.set_output(0, a.Slice(0, a.rank() - 2));
-  return absl::OkStatus();
-}
-
 template <typename T>
 struct DeterminantFunction {
   explicit DeterminantFunction(const KernelSetup&) {}
@@ -157,7 +151,7 @@ const BothNames determinant({.name = "MatrixDeterminant",
                              .inputs = {"input: T"},
                              .outputs = {"output: T"},
                              .attrs = {kLinalgT},
-                             .shape = DeterminantShape,
+                             .shape = PerMatrixShape,
                              .gradient = DeterminantGradient,
                              .kernel = LinalgKernel<DeterminantFunction>,
                              .batch = MatricesBatch,

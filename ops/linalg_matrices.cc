@@ -24,6 +24,13 @@ absl::Status SquareShape(ShapeContext& c) {
   return absl::OkStatus();
 }
 
+absl::Status PerMatrixShape(ShapeContext& c) {
+  SF_ASSIGN_OR_RETURN(const Shape a, SquareMatrices(c, 0));
+  if (!a.has_rank()) return absl::OkStatus();
+  for (int i = 0; i < c.num_outputs(); ++i) c.set_output(i, a.Slice(0, a.rank() - 2));
+  return absl::OkStatus();
+}
+
 absl::Status SolveShape(ShapeContext& c) {
   SF_ASSIGN_OR_RETURN(const Shape matrix, SquareMatrices(c, 0));
   SF_ASSIGN_OR_RETURN(Shape rhs, c.WithRankAtLeast(1, 2));

@@ -26,6 +26,8 @@ struct Matrices {
 absl::StatusOr<Shape> SquareMatrices(const ShapeContext& c, int i);
 // Output 0 has the shape of input 0: square matrices.
 absl::Status SquareShape(ShapeContext& c);
+// Every output has one number for each of the square matrices of input 0.
+absl::Status PerMatrixShape(ShapeContext& c);
 // Output 0 is what solves input 0 x = input 1: the shape of input 1.
 absl::Status SolveShape(ShapeContext& c);
 

@@ -17,13 +17,6 @@ namespace staticflow {
 namespace {
 
 // LogMatrixDeterminant: sign and log |det a|.   da = dlog a^-T.
-absl::Status LogDeterminantShape(ShapeContext& c) {
-  SF_ASSIGN_OR_RETURN(const Shape a, SquareMatrices(c, 0));
-  if (!a.has_rank()) return absl::OkStatus();
-  c.set_output(0, a.Slice(0, a.rank() - 2));
-  c.set_output(1, a.Slice(0, a.rank() - 2));
-  return absl::OkStatus();
-}
 template <typename T>
 struct LogDeterminantFunction {
   explicit LogDeterminantFunction(const KernelSetup&) {}
@@ -66,7 +59,7 @@ const OpRegistrar log_determinant({.name = "LogMatrixDeterminant",
                                    .inputs = {"input: T"},
                                    .outputs = {"sign: T", "log_abs_determinant: T"},
                                    .attrs = {kLinalgT},
-                                   .shape = LogDeterminantShape,
+                                   .shape = PerMatrixShape,
                                    .gradient = LogDeterminantGradient,
                                    .kernel = LinalgKernel<LogDeterminantFunction>,
                                    .batch = MatricesBatch,

@@ -7,14 +7,15 @@
 #include "graph/shape_inference.h"
 #include "graph/variable_key.h"
 #include "ops/lookup_table.h"
+#include "ops/step_objects.h"
 
 namespace staticflow {
 namespace {
 
 // HashTable, MutableHashTable, MutableHashTableOfTensors, MutableDenseHashTable: the handle of a table, made when
 // first used.
-absl::Status HandleShape(ShapeContext& c) {
-  c.set_output(0, c.node().output_dtype(0) == DT_RESOURCE ? Shape() : Shape({2}));
+absl::Status TableShape(ShapeContext& c) {
+  c.set_output(0, HandleShape(c.node().output_dtype(0)));
   return absl::OkStatus();
 }
 
@@ -38,12 +39,7 @@ absl::StatusOr<Kernel> TableKernel(const KernelSetup& setup) {
     if (table->key_dtype() != key_dtype || table->value_dtype() != value_dtype) {
       return absl::InvalidArgumentError(absl::StrCat("the table ", key, " exists with other types"));
     }
-    if (c.output(0).dtype == DT_RESOURCE) {
-      *c.out<ResourceHandle>(0) = {.container = "", .name = key};
-    } else {
-      c.out<std::string>(0)[0] = "";
-      c.out<std::string>(0)[1] = key;
-    }
+    SetHandle(c, 0, key);
     return absl::OkStatus();
   });
 }
@@ -54,7 +50,7 @@ OpSpec Declaration(std::string name, bool is_reference, std::vector<std::string>
                  .outputs = {is_reference ? "table_handle: Ref(string)" : "table_handle: resource"},
                  .attrs = {"container: string = ''", "shared_name: string = ''", "use_node_name_sharing: bool = false",
                            "key_dtype: type", "value_dtype: type"},
-                 .shape = HandleShape,
+                 .shape = TableShape,
                  .gradient = kNotDifferentiable,
                  .kernel = TableKernel,
                  .traits = kStateful,

@@ -58,15 +58,6 @@ OpSpec NormOp() {
 const OpRegistrar norm(NormOp());
 
 // CumulativeLogsumexp: y_i = log(the sum of e^x_j for j <= i (j < i)).   dx_j = the sum of dy_i e^(x_j - y_i).
-absl::Status ScanShape(ShapeContext& c) {
-  SF_RETURN_IF_ERROR(c.WithRank(1, 0).status());
-  SF_ASSIGN_OR_RETURN(const auto axis, c.Integers(1));
-  if (c.input(0).has_rank() && axis.has_value()) {
-    SF_RETURN_IF_ERROR(NormalizeAxis((*axis)[0], c.input(0).rank()).status());
-  }
-  c.set_output(0, c.input(0));
-  return absl::OkStatus();
-}
 // log(e^a + e^b); the lowest number stands for the logarithm of 0.
 template <typename A>
 A LogAddExp(A a, A b) {

@@ -43,6 +43,10 @@ inline OpSpec ReductionOp(std::string name, const char* type_attr, KernelSource 
           .doc = std::move(doc)};
 }
 
+// Of ops along one dimension, input 1, whose output has the shape of input 0. InvalidArgument for a dimension out of
+// range.
+absl::Status ScanShape(ShapeContext& c);
+
 // The node of a reduction, and the constant of its axes named as Python names it.
 Output BuildReduction(const char* type, const Operand& x, const Axes& axes, const ReduceOptions& options);
 

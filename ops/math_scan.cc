@@ -9,8 +9,6 @@
 #include "ops/math_reduction_ops.h"
 
 namespace staticflow {
-namespace {
-
 absl::Status ScanShape(ShapeContext& c) {
   SF_RETURN_IF_ERROR(c.WithRank(1, 0).status());
   SF_ASSIGN_OR_RETURN(const auto axis, c.Integers(1));
@@ -20,6 +18,8 @@ absl::Status ScanShape(ShapeContext& c) {
   c.set_output(0, c.input(0));
   return absl::OkStatus();
 }
+
+namespace {
 
 struct Adding {
   template <typename A>

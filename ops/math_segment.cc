@@ -15,19 +15,6 @@ absl::Status SegmentShape(ShapeContext& c) {
   return absl::OkStatus();
 }
 
-// The number of segments; InvalidArgument when the ids decrease or start below 0.
-absl::StatusOr<int64_t> CountSegments(const TensorView& ids) {
-  int64_t previous = 0;
-  for (int64_t i = 0; i < ids.num_elements; ++i) {
-    const int64_t id = IdAt(ids, i);
-    if (id < previous) {
-      return absl::InvalidArgumentError(absl::StrCat("segment_ids[", i, "] is ", id, ", expected at least ", previous));
-    }
-    previous = id;
-  }
-  return ids.num_elements == 0 ? 0 : AddSizes(previous, 1);
-}
-
 // Rows come in the order of their segments: the first one is copied, the others are combined with it.
 template <typename Combination, typename T, bool mean>
 absl::Status RunSegments(KernelContext& c) {

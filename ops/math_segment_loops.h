@@ -78,6 +78,19 @@ inline int64_t IdAt(const TensorView& ids, int64_t i) {
   return ids.dtype == DT_INT32 ? ids.as<int32_t>()[i] : ids.as<int64_t>()[i];
 }
 
+// The number of segments that sorted ids need; InvalidArgument when they decrease or start below 0.
+inline absl::StatusOr<int64_t> CountSegments(const TensorView& ids) {
+  int64_t previous = 0;
+  for (int64_t i = 0; i < ids.num_elements; ++i) {
+    const int64_t id = IdAt(ids, i);
+    if (id < previous) {
+      return absl::InvalidArgumentError(absl::StrCat("segment_ids[", i, "] is ", id, ", expected at least ", previous));
+    }
+    previous = id;
+  }
+  return ids.num_elements == 0 ? 0 : AddSizes(previous, 1);
+}
+
 // Elements per row of `data` when `ids` has the leading dimensions.
 inline int64_t RowSize(const TensorView& data, const TensorView& ids) {
   return data.shape->num_elements(ids.rank(), data.rank());

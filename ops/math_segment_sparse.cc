@@ -44,19 +44,6 @@ absl::Status SegmentsShape(ShapeContext& c) {
   return absl::OkStatus();
 }
 
-// The number of segments that the sorted ids need.
-absl::StatusOr<int64_t> SegmentsOf(const TensorView& ids) {
-  int64_t previous = 0;
-  for (int64_t i = 0; i < ids.num_elements; ++i) {
-    const int64_t id = IdAt(ids, i);
-    if (id < previous) {
-      return absl::InvalidArgumentError(absl::StrCat("segment_ids[", i, "] is ", id, ", expected at least ", previous));
-    }
-    previous = id;
-  }
-  return ids.num_elements == 0 ? 0 : AddSizes(previous, 1);
-}
-
 // The rows that input 3 asks for, in an output that may have to be made.
 absl::Status PrepareOutput(KernelContext& c, int64_t needed, bool allocate) {
   int64_t rows = needed;
@@ -81,7 +68,7 @@ int64_t SegmentEnd(const TensorView& ids, int64_t i) {
 template <typename Scale, typename T>
 absl::Status SumRows(KernelContext& c, bool allocate) {
   const TensorView &indices = c.input(1), &ids = c.input(2);
-  SF_ASSIGN_OR_RETURN(const int64_t segments, SegmentsOf(ids));
+  SF_ASSIGN_OR_RETURN(const int64_t segments, CountSegments(ids));
   SF_RETURN_IF_ERROR(CheckRowIndices(indices, c.input(0).dim(0)));
   SF_RETURN_IF_ERROR(PrepareOutput(c, segments, allocate));
   if (segments > c.output(0).dim(0)) {
@@ -121,7 +108,7 @@ absl::StatusOr<Kernel> SumKernel(const KernelSetup& setup) {
 template <typename Scale, typename T, typename F>
 absl::Status SpreadInto(KernelContext& c, F row_of) {
   const TensorView &grad = c.input(0), &ids = c.input(2);
-  SF_ASSIGN_OR_RETURN(const int64_t segments, SegmentsOf(ids));
+  SF_ASSIGN_OR_RETURN(const int64_t segments, CountSegments(ids));
   if (segments > grad.dim(0)) {
     return absl::InvalidArgumentError(
         absl::StrCat("segment_ids goes up to ", segments - 1, " of ", grad.dim(0), " segments"));

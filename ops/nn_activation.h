@@ -30,33 +30,20 @@ inline absl::Status MergedShape(ShapeContext& c) {
 // y = f(x).
 inline OpSpec ActivationOp(std::string name, const char* type_attr, GradientFunction gradient, KernelSource kernel,
                            std::string doc, LoopFunction loop = nullptr) {
-  return {.name = std::move(name),
-          .inputs = {"features: T"},
-          .outputs = {"activations: T"},
-          .attrs = {type_attr},
-          .shape = SameShape,
-          .gradient = gradient,
-          .kernel = kernel,
-          .traits = kElementwise | kInPlace,
-          .iteration = {.split = Split::kFlat},
-          .loop = loop,
-          .doc = std::move(doc)};
+  OpSpec spec = UnaryOp(std::move(name), type_attr, kernel, gradient, std::move(doc), loop);
+  spec.inputs = {"features: T"};
+  spec.outputs = {"activations: T"};
+  return spec;
 }
 
 // dx = g(dy, v), where v is f's input ("features") or its output ("outputs"), of dy's shape.
 inline OpSpec ActivationGradOp(std::string name, const char* type_attr, const char* v, GradientFunction gradient,
                                KernelSource kernel, std::string doc, LoopFunction loop = nullptr) {
-  return {.name = std::move(name),
-          .inputs = {"gradients: T", absl::StrCat(v, ": T")},
-          .outputs = {"backprops: T"},
-          .attrs = {type_attr},
-          .shape = MergedShape,
-          .gradient = gradient,
-          .kernel = kernel,
-          .traits = kElementwise | kInPlace,
-          .iteration = {.split = Split::kFlat},
-          .loop = loop,
-          .doc = std::move(doc)};
+  OpSpec spec = BinaryOp(std::move(name), type_attr, kernel, gradient, std::move(doc), kNoTraits, loop);
+  spec.inputs = {"gradients: T", absl::StrCat(v, ": T")};
+  spec.outputs = {"backprops: T"};
+  spec.shape = MergedShape;
+  return spec;
 }
 
 }  // namespace staticflow

@@ -201,18 +201,8 @@ absl::StatusOr<std::vector<int64_t>> BroadcastStrides(absl::Span<const int64_t> 
       absl::StrCat("dense shape ", dense.ToString(), " cannot be broadcast to ", Shape(sparse).ToString()));
 }
 
-struct Adding {
-  template <typename T>
-  T operator()(T x, T y) const {
-    return WrapAdd(x, y);
-  }
-};
-struct Multiplying {
-  template <typename T>
-  T operator()(T x, T y) const {
-    return WrapMultiply(x, y);
-  }
-};
+constexpr auto kAdd = [](auto x, auto y) { return WrapAdd(x, y); };
+constexpr auto kMultiply = [](auto x, auto y) { return WrapMultiply(x, y); };
 struct Dividing {
   template <typename T>
   T operator()(T x, T y) const {
@@ -293,9 +283,9 @@ OpSpec CwiseOp(const char* name, KernelSource kernel, GradientFunction gradient,
           .kernel = kernel,
           .doc = doc};
 }
-const OpRegistrar cwise_add(CwiseOp("SparseDenseCwiseAdd", CwiseKernel(Adding()), CwiseAddGradient,
+const OpRegistrar cwise_add(CwiseOp("SparseDenseCwiseAdd", CwiseKernel(kAdd), CwiseAddGradient,
                                     "Sparse values plus what a dense tensor has at their places."));
-const OpRegistrar cwise_mul(CwiseOp("SparseDenseCwiseMul", CwiseKernel(Multiplying()), CwiseMulGradient,
+const OpRegistrar cwise_mul(CwiseOp("SparseDenseCwiseMul", CwiseKernel(kMultiply), CwiseMulGradient,
                                     "Sparse values times what a dense tensor has at their places."));
 const OpRegistrar cwise_div(CwiseOp("SparseDenseCwiseDiv", CwiseKernel(Dividing()), CwiseDivGradient,
                                     "Sparse values divided by what a dense tensor has at their places."));

@@ -142,6 +142,16 @@ void Regularize(const Variable& v, const Regularizer& regularizer) {
   if (Output loss = regularizer(v.snapshot); loss.valid()) g.AddToCollection(kRegularizationLosses, loss);
 }
 
+Recipe RecipeOf(Graph& g, const NewVariableOptions& options) {
+  return {.name = options.name,
+          .trainable = options.trainable,
+          .collections = options.collections,
+          .validate_shape = options.validate_shape,
+          .use_resource = options.use_resource.value_or(g.variable_scope_state().current().use_resource),
+          .constraint = options.constraint,
+          .where = options.where};
+}
+
 }  // namespace
 
 Variable GetVariable(Graph& g, absl::string_view name, const GetVariableOptions& options) {
@@ -195,25 +205,11 @@ Variable GetVariable(Graph& g, absl::string_view name, const GetVariableOptions&
 }
 
 Variable NewVariable(Graph& g, Output initial_value, const NewVariableOptions& options) {
-  const Recipe recipe = {.name = options.name,
-                         .trainable = options.trainable,
-                         .collections = options.collections,
-                         .validate_shape = options.validate_shape,
-                         .use_resource = options.use_resource.value_or(g.variable_scope_state().current().use_resource),
-                         .constraint = options.constraint,
-                         .where = options.where};
-  return Build(g, recipe, [&] { return initial_value; });
+  return Build(g, RecipeOf(g, options), [&] { return initial_value; });
 }
 
 Variable NewVariable(Graph& g, Tensor initial_value, const NewVariableOptions& options) {
-  const Recipe recipe = {.name = options.name,
-                         .trainable = options.trainable,
-                         .collections = options.collections,
-                         .validate_shape = options.validate_shape,
-                         .use_resource = options.use_resource.value_or(g.variable_scope_state().current().use_resource),
-                         .constraint = options.constraint,
-                         .where = options.where};
-  return Build(g, recipe, [&] {
+  return Build(g, RecipeOf(g, options), [&] {
     return NodeBuilder(g, "Const", options.where)
         .Attr("dtype", initial_value.dtype())
         .Attr("value", initial_value)

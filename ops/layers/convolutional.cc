@@ -39,23 +39,9 @@ Output Conv2D(Graph& g, Output x, const Conv2DOptions& options) {
   const absl::StatusOr<PictureAttributes> picture = Check(x, options);
   if (!picture.ok()) return layer.Fail(picture.status().message());
   const int64_t channels = x.shape().dim(picture->channel_axis());
-  const Variable kernel = layer.Weight(
-      "kernel", {.dtype = x.dtype(),
-                 .shape = {options.kernel_size.rows, options.kernel_size.columns, channels, options.filters},
-                 .initializer = options.kernel_initializer,
-                 .trainable = options.trainable,
-                 .regularizer = options.kernel_regularizer,
-                 .constraint = options.kernel_constraint});
-  Variable bias;
-  if (options.use_bias) {
-    const Initializer zeros = initializers::Zeros();
-    bias = layer.Weight("bias", {.dtype = x.dtype(),
-                                 .shape = {options.filters},
-                                 .initializer = options.bias_initializer ? options.bias_initializer : zeros,
-                                 .trainable = options.trainable,
-                                 .regularizer = options.bias_regularizer,
-                                 .constraint = options.bias_constraint});
-  }
+  const Variable kernel = layer.Kernel(
+      x.dtype(), {options.kernel_size.rows, options.kernel_size.columns, channels, options.filters}, options);
+  const Variable bias = layer.Bias(x.dtype(), options.filters, options);
   if (!kernel.snapshot.valid() || bias.snapshot.valid() != options.use_bias) return Output();
   Output y = staticflow::Conv2D(x, kernel.snapshot,
                                 {.strides = picture->Dimensions(options.strides),

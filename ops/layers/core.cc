@@ -46,22 +46,8 @@ Output Dense(Graph& g, Output x, const DenseOptions& options) {
   if (n < 0) {
     return layer.Fail(absl::StrCat("the input has shape ", x.shape().ToString(), ", expected a known last dimension"));
   }
-  const Variable kernel = layer.Weight("kernel", {.dtype = x.dtype(),
-                                                  .shape = {n, options.units},
-                                                  .initializer = options.kernel_initializer,
-                                                  .trainable = options.trainable,
-                                                  .regularizer = options.kernel_regularizer,
-                                                  .constraint = options.kernel_constraint});
-  Variable bias;
-  if (options.use_bias) {
-    const Initializer zeros = initializers::Zeros();
-    bias = layer.Weight("bias", {.dtype = x.dtype(),
-                                 .shape = {options.units},
-                                 .initializer = options.bias_initializer ? options.bias_initializer : zeros,
-                                 .trainable = options.trainable,
-                                 .regularizer = options.bias_regularizer,
-                                 .constraint = options.bias_constraint});
-  }
+  const Variable kernel = layer.Kernel(x.dtype(), {n, options.units}, options);
+  const Variable bias = layer.Bias(x.dtype(), options.units, options);
   if (!kernel.snapshot.valid() || bias.snapshot.valid() != options.use_bias) return Output();
   Output y = x.shape().rank() == 2 ? MatMul(x, kernel.snapshot) : TimesRows(g, x, kernel.snapshot);
   if (options.use_bias) y = BiasAdd(y, bias.snapshot);

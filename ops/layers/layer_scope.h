@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "graph/graph.h"
 #include "graph/variable_scope.h"
+#include "ops/initializers.h"
 #include "ops/state.h"
 
 namespace staticflow::layers {
@@ -43,6 +44,28 @@ class LayerScope {
 
   // GetVariable with the layer's line. Invalid Outputs in it tell of an error, which the graph keeps.
   Variable Weight(absl::string_view name, GetVariableOptions options) const;
+
+  // The variable "kernel" of a layer with DenseOptions' names for it, and its "bias" [size], zeros unless the options
+  // say otherwise: an empty Variable when they want none.
+  template <typename Options>
+  Variable Kernel(DataType dtype, const Shape& shape, const Options& options) const {
+    return Weight("kernel", {.dtype = dtype,
+                             .shape = shape,
+                             .initializer = options.kernel_initializer,
+                             .trainable = options.trainable,
+                             .regularizer = options.kernel_regularizer,
+                             .constraint = options.kernel_constraint});
+  }
+  template <typename Options>
+  Variable Bias(DataType dtype, int64_t size, const Options& options) const {
+    if (!options.use_bias) return Variable();
+    return Weight("bias", {.dtype = dtype,
+                           .shape = {size},
+                           .initializer = options.bias_initializer ? options.bias_initializer : initializers::Zeros(),
+                           .trainable = options.trainable,
+                           .regularizer = options.bias_regularizer,
+                           .constraint = options.bias_constraint});
+  }
 
   Graph& graph() const { return graph_; }
 
