@@ -64,6 +64,9 @@ struct SfSignature {
 };
 absl::StatusOr<SfSignature> ReadSignature(const ModelFile& file, const SfArguments& arguments);
 
+// The feeds that data files are for: without value, and no layer of batch normalization's predicate.
+std::vector<Output> FeedsFromData(const ModelFile& file, const SfSignature& what);
+
 // The variables' values: from --checkpoint, from the checkpoint beside the file, else by their initializers.
 absl::Status Initialize(const ModelFile& file, const SfArguments& arguments, Session& session);
 

@@ -24,13 +24,7 @@ absl::StatusOr<int> SfExport(const SfArguments& arguments, std::ostream& out) {
   SF_RETURN_IF_ERROR(Initialize(file, arguments, session));
   FoldedExportOptions options{.fetches = what.signature.fetches, .constants = what.values};
   (saved_model ? options.saved_model_dir : options.path) = arguments.output;
-  const std::vector<BatchNormLayer> layers = FindBatchNormLayers(*file.graph);
-  for (Output feed : what.signature.feeds) {
-    const auto has_value = [&](const auto& value) { return value.first == feed; };
-    const auto decides = [&](const BatchNormLayer& layer) { return layer.predicate == feed; };
-    if (std::any_of(what.values.begin(), what.values.end(), has_value)) continue;
-    if (std::none_of(layers.begin(), layers.end(), decides)) options.feeds.push_back(feed);
-  }
+  options.feeds = FeedsFromData(file, what);
   SF_ASSIGN_OR_RETURN(const DataSet data, ReadData(arguments.data, options.feeds));
   SF_ASSIGN_OR_RETURN(options.samples, data.Split(arguments.batch_size).first.AllRows());
   options.source_checkpoint = arguments.checkpoint.empty() ? file.checkpoint : arguments.checkpoint;

@@ -146,13 +146,7 @@ absl::StatusOr<int> SfReestimate(const SfArguments& arguments, std::ostream& out
   Session session(*file.graph);
   SF_RETURN_IF_ERROR(Initialize(file, arguments, session));
   ReestimateOptions options{.constants = what.values, .batch_size = arguments.batch_size};
-  const std::vector<BatchNormLayer> layers = FindBatchNormLayers(*file.graph);
-  for (Output feed : what.signature.feeds) {
-    const auto has_value = [&](const auto& value) { return value.first == feed; };
-    const auto decides = [&](const BatchNormLayer& layer) { return layer.predicate == feed; };
-    if (std::any_of(what.values.begin(), what.values.end(), has_value)) continue;
-    if (std::none_of(layers.begin(), layers.end(), decides)) options.feeds.push_back(feed);
-  }
+  options.feeds = FeedsFromData(file, what);
   SF_ASSIGN_OR_RETURN(const DataSet data, ReadData(arguments.data, options.feeds));
   options.checkpoint = arguments.output;
   options.saver = file.meta.saver;

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "graph/status.h"
+#include "ops/analysis/batch_norm_layers.h"
 #include "ops/diagnostics/checkpoint_copy.h"
 #include "runtime/explain.h"
 #include "tools/sf.h"
@@ -133,6 +134,18 @@ absl::Status Initialize(const ModelFile& file, const SfArguments& arguments, Ses
   }
   return absl::NotFoundError(
       absl::StrCat(prefix, " lacks ", missing.size(), " variables of the graph, among them '", missing[0], "'"));
+}
+
+std::vector<Output> FeedsFromData(const ModelFile& file, const SfSignature& what) {
+  const std::vector<BatchNormLayer> layers = FindBatchNormLayers(*file.graph);
+  std::vector<Output> feeds;
+  for (Output feed : what.signature.feeds) {
+    const auto has_value = [&](const auto& value) { return value.first == feed; };
+    const auto decides = [&](const BatchNormLayer& layer) { return layer.predicate == feed; };
+    if (std::any_of(what.values.begin(), what.values.end(), has_value)) continue;
+    if (std::none_of(layers.begin(), layers.end(), decides)) feeds.push_back(feed);
+  }
+  return feeds;
 }
 
 }  // namespace staticflow
