@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "graph/proto_bytes.h"
+#include "graph/status.h"
 #include "ops/array.h"
 #include "ops/random_counter.h"
 #include "ops/state.h"
@@ -63,8 +65,7 @@ absl::Status TrainingBackup::Save(Session& session, const std::string& directory
     position->set_node(node);
     for (const uint32_t word : block) position->add_counter(word);
   }
-  std::string bytes;
-  if (!state->SerializeToString(&bytes)) return absl::ResourceExhaustedError("the trainer's state is too large");
+  SF_ASSIGN_OR_RETURN(const std::string bytes, SerializeMessage(*state));
   SF_RETURN_IF_ERROR(session.Run({{new_state_, Tensor(bytes)}}, std::vector<Output>(), {assign_}).status());
   return saver_.Save(session, JoinPath(directory, "backup"), {.global_step = state->step(), .write_meta_graph = false})
       .status();
