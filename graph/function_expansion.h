@@ -34,6 +34,8 @@ class FunctionInliner {
   static InlinedCopy Copy(const Graph& g, absl::Span<Node* const> nodes, std::shared_ptr<Graph> copy);
 
  private:
+  // Adds to `copy`, made of `g`, what of the variables and collections it has the nodes of.
+  static void CopyCollections(const Graph& g, const InlinedCopy& made, Graph& copy);
   // A call in the graph, or in a body that is being expanded.
   struct CallSite {
     std::string name;

@@ -120,6 +120,37 @@ absl::StatusOr<InlinedCopy> CopyWithInlinedCalls(const Graph& g, absl::Span<Node
   return copy;
 }
 
+void FunctionInliner::CopyCollections(const Graph& g, const InlinedCopy& made, Graph& copy) {
+  const auto find = [&](const Node* node) {
+    const auto it = made.nodes.find(node);
+    return it == made.nodes.end() ? nullptr : it->second;
+  };
+  const auto move = [&](Output output) {
+    Node* node = output.valid() ? find(output.node()) : nullptr;
+    return node == nullptr ? Output() : Output(node, output.index());
+  };
+  absl::flat_hash_map<const Variable*, std::vector<absl::string_view>> keys;
+  for (const auto& [key, variables] : g.index_->variable_collections) {
+    for (const Variable* variable : variables) keys[variable].push_back(key);
+  }
+  for (const Variable& variable : g.variables_) {
+    Node* node = find(variable.variable);
+    if (node == nullptr) continue;
+    Variable moved = variable;
+    moved.variable = node;
+    moved.initializer = find(variable.initializer);
+    moved.initial_value = move(variable.initial_value);
+    moved.snapshot = move(variable.snapshot);
+    copy.AddVariable(std::move(moved), keys[&variable]);
+  }
+  for (const auto& [key, items] : g.index_->collections) {
+    for (CollectionItem item : items) {
+      item.node = find(item.node);
+      if (item.node != nullptr) copy.AddToCollection(key, item);
+    }
+  }
+}
+
 InlinedCopy FunctionInliner::Copy(const Graph& g, absl::Span<Node* const> nodes, std::shared_ptr<Graph> copy) {
   std::vector<bool> wanted(g.num_nodes(), false);
   std::vector<const Node*> open;
@@ -155,6 +186,7 @@ InlinedCopy FunctionInliner::Copy(const Graph& g, absl::Span<Node* const> nodes,
     }
     for (Node*& control : node->control_inputs_) control = result.nodes.at(control);
   }
+  CopyCollections(g, result, *copy);
   copy->function_library() = g.function_library();
   result.graph = std::move(copy);
   return result;

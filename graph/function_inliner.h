@@ -61,9 +61,9 @@ struct InlinedCopy {
   absl::flat_hash_map<const Node*, Node*> nodes;  // of the original -> of the copy
 };
 
-// A graph of copies of `nodes` and all that these depend on, in which `calls`, some of those, are inlined. It has no
-// collections and variables: it is there to be run. Where a call has no effects, who uses one of its results does not
-// wait for the others; outputs that are `fed` keep their users.
+// A graph of copies of `nodes` and all that these depend on, in which `calls`, some of those, are inlined. Its
+// variables and the members of its collections are those of `g` that are copied. Where a call has no effects, who uses
+// one of its results does not wait for the others; outputs that are `fed` keep their users.
 absl::StatusOr<InlinedCopy> CopyWithInlinedCalls(const Graph& g, absl::Span<Node* const> nodes,
                                                  absl::Span<Node* const> calls, absl::Span<const Output> fed = {},
                                                  const InlineLimits& limits = {});

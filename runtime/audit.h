@@ -8,6 +8,8 @@
 #ifndef STATICFLOW_RUNTIME_AUDIT_H_
 #define STATICFLOW_RUNTIME_AUDIT_H_
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,8 +21,9 @@ namespace staticflow {
 
 struct Program;
 
-// A step in the graph that runs: where functions are called, that is a copy with their bodies in it.
+// A step in the whole graph: where functions are called, that is a copy with their bodies in it.
 struct RunningStep {
+  std::shared_ptr<const Graph> copy = nullptr;
   const Graph* graph = nullptr;  // null when nothing is asked for
   Session::Feeds feeds = {};     // that something needs
   std::vector<Output> fetches = {};
@@ -29,15 +32,18 @@ struct RunningStep {
 
 // A step that is being planned.
 struct AuditedStep {
-  const Program& program;          // what it runs, with its signature
+  const Program& program;          // what it runs
+  const Signature& signature;      // in the session's graph
   absl::Span<const Tensor> feeds;  // in the signature's order
   ResourceStore& resources;        // what the session keeps; an audit may keep there what it has seen
+  std::optional<RunningStep> found = std::nullopt;
 
-  RunningStep running() const;
+  // Found when an audit first asks. Where the calls outside of the step cannot be inlined, the graph is the step alone.
+  const RunningStep& running();
 };
 
 // One sentence per finding. Takes time linear in the graph; changes neither the graph nor any variable.
-using AuditFunction = std::vector<std::string> (*)(const AuditedStep& step);
+using AuditFunction = std::vector<std::string> (*)(AuditedStep& step);
 
 class AuditRegistrar {
  public:
@@ -45,7 +51,7 @@ class AuditRegistrar {
 };
 
 // The findings of all audits, in the order of their registration.
-std::vector<std::string> AuditStep(const AuditedStep& step);
+std::vector<std::string> AuditStep(AuditedStep step);
 
 }  // namespace staticflow
 

@@ -69,9 +69,11 @@ void SessionState::Close() {
   while (active_.load(std::memory_order_acquire) > 0) std::this_thread::yield();
 }
 
-absl::Status SessionState::AuditBeforeRunning(const Program& program, absl::Span<const Tensor> feeds) {
+absl::Status SessionState::AuditBeforeRunning(const Program& program, const Signature& signature,
+                                              absl::Span<const Tensor> feeds) {
   if (options_.audit == Audit::kOff) return absl::OkStatus();
-  const std::vector<std::string> findings = AuditStep({.program = program, .feeds = feeds, .resources = resources_});
+  const std::vector<std::string> findings =
+      AuditStep({.program = program, .signature = signature, .feeds = feeds, .resources = resources_});
   if (findings.empty()) return absl::OkStatus();
   if (options_.audit == Audit::kError) return absl::FailedPreconditionError(absl::StrJoin(findings, "; "));
   for (const std::string& finding : findings) {
@@ -118,7 +120,7 @@ absl::StatusOr<PreparedStep::PlanEntry*> PreparedStep::FindPlan(absl::Span<const
     plans_.splice(plans_.begin(), plans_, it);
     return &plans_.front();
   }
-  SF_RETURN_IF_ERROR(session_->AuditBeforeRunning(*program_, feeds));
+  SF_RETURN_IF_ERROR(session_->AuditBeforeRunning(*program_, signature_, feeds));
   std::vector<Shape> shapes;
   for (const Tensor& feed : feeds) shapes.push_back(feed.shape());
   PlanOptions options{.memory_budget = session_->options().memory_budget, .workers = session_->options().threads};

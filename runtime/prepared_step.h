@@ -32,7 +32,7 @@ class SessionState {
   ResourceStore& resources() { return resources_; }
   Env* env() const { return env_; }
   // Asks the audits about a step that is being planned; FailedPrecondition as SessionOptions::audit says.
-  absl::Status AuditBeforeRunning(const Program& program, absl::Span<const Tensor> feeds);
+  absl::Status AuditBeforeRunning(const Program& program, const Signature& signature, absl::Span<const Tensor> feeds);
   int64_t NextStepId() { return steps_.fetch_add(1, std::memory_order_relaxed); }
 
   // Every call is announced, so that Close can wait for those under way. False after Close.
@@ -69,8 +69,9 @@ class ActiveCall {
 
 class PreparedStep {
  public:
-  PreparedStep(std::shared_ptr<SessionState> session, std::shared_ptr<const Program> program)
-      : session_(std::move(session)), program_(std::move(program)) {}
+  // `signature` is what the program was compiled for.
+  PreparedStep(std::shared_ptr<SessionState> session, std::shared_ptr<const Program> program, Signature signature)
+      : session_(std::move(session)), program_(std::move(program)), signature_(std::move(signature)) {}
   ~PreparedStep() { delete last_.load(); }
 
   absl::StatusOr<std::vector<Tensor>> Run(absl::Span<const Tensor> feeds, const RunOptions& options);
@@ -96,6 +97,7 @@ class PreparedStep {
 
   std::shared_ptr<SessionState> session_;
   std::shared_ptr<const Program> program_;
+  const Signature signature_;
   std::atomic<Frame*> last_ = nullptr;  // owned; of the last call
   std::mutex mutex_;
   std::list<PlanEntry> plans_ ABSL_GUARDED_BY(mutex_);  // the most recently used first

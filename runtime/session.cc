@@ -112,8 +112,9 @@ absl::StatusOr<std::shared_ptr<PreparedStep>> Session::FindPrepared(Signature si
   const SignatureKey key = KeyOf(signature);
   std::shared_ptr<PreparedStep> step = signatures_->Find(key);
   if (step != nullptr) return step;
-  SF_ASSIGN_OR_RETURN(Program program, CompileProgram(std::move(signature)));
-  step = std::make_shared<PreparedStep>(state_, std::make_shared<const Program>(std::move(program)));
+  SF_ASSIGN_OR_RETURN(Program program, CompileProgram(signature));
+  step =
+      std::make_shared<PreparedStep>(state_, std::make_shared<const Program>(std::move(program)), std::move(signature));
   signatures_->Insert(key, step, static_cast<size_t>(std::max(1, state_->options().max_plans)));
   return step;
 }

@@ -24,7 +24,8 @@ absl::StatusOr<std::vector<std::string>> OtherFindings(const SfSignature& what, 
   }
   SF_ASSIGN_OR_RETURN(const Program program, CompileProgram(what.signature));
   ResourceStore resources;
-  std::vector<std::string> findings = AuditStep({.program = program, .feeds = feeds, .resources = resources});
+  std::vector<std::string> findings =
+      AuditStep({.program = program, .signature = what.signature, .feeds = feeds, .resources = resources});
   std::erase_if(findings, [&](const std::string& sentence) {
     return std::any_of(audit.findings.begin(), audit.findings.end(),
                        [&](const BatchNormFinding& finding) { return finding.message == sentence; });
@@ -70,6 +71,7 @@ absl::StatusOr<int> SfDependence(const SfArguments& arguments, std::ostream& out
       return absl::InvalidArgumentError(
           absl::StrCat(path, ": which result? --fetches=NAME (what ends this graph is one number for a whole batch)"));
     }
+    if (arguments.files.size() > 1) out << path << "\n";
     for (Output fetch : what.signature.fetches) {
       SF_ASSIGN_OR_RETURN(const BatchDependence dependence, AnalyzeBatchDependence(fetch, 0, {.feeds = what.values}));
       out << fetch.name() << ": " << dependence.ToString();

@@ -44,6 +44,8 @@ std::vector<Site> FindSites(const Graph& g, const GraphUses& uses) {
     site.n = std::move(n);
     // The batch's variance has to be that of what is normalized; (x - a) / sqrt(b + c) may be anything else.
     if (!site.n.fused && site.variance.batch.has_value() && site.variance.batch->input != site.n.input) continue;
+    // Batch renormalization compares the batch's mean with the moving one: no layer of its own.
+    if (!site.n.fused && !site.variance.batch.has_value() && AsBatchMean(site.n.input).has_value()) continue;
     const bool complete = site.n.fused || (site.mean.batch.has_value() == site.variance.batch.has_value() &&
                                            site.mean.stored.valid() == site.variance.stored.valid());
     if (complete && (site.batch() || site.stored())) sites.push_back(std::move(site));
@@ -144,7 +146,7 @@ class LayerMaker {
                                         : BatchNormStatistics::kDecided;
     const std::optional<Branch>& branch = site.variance.batch_branch;
     if (layer.statistics == BatchNormStatistics::kDecided && branch.has_value()) {
-      layer.predicate = branch->predicate;
+      layer.predicate = OutsideOfBranch(branch->predicate);
       layer.batch_when = branch->value;
     }
     return layer;
@@ -159,13 +161,16 @@ class LayerMaker {
     layer.output = merge.output(0);
     layer.nodes.push_back(inference.n.node);
     if (const std::optional<Branch> branch = BranchOf(training.n.output); branch.has_value()) {
-      layer.predicate = branch->predicate;
+      layer.predicate = OutsideOfBranch(branch->predicate);
       layer.batch_when = branch->value;
     }
     return layer;
   }
   static Output OutsideOfBranch(Output value) {
-    while (value.valid() && value.node()->op().is(OpRole::kSwitch)) value = value.node()->input(0);
+    const auto passes_on = [](const Node& node) {
+      return node.op().is(OpRole::kSwitch) || (node.op().is(OpRole::kIdentity) && !node.input(0).is_ref());
+    };
+    while (value.valid() && passes_on(*value.node())) value = value.node()->input(0);
     return value;
   }
 
@@ -207,18 +212,20 @@ class LayerMaker {
           if (written != nullptr && wanted) writes.push_back(node);
           continue;
         }
-        const bool simple = IsType(*node, {"Add", "AddV2", "Sub", "Mul", "Merge", "RefMerge", "Select", "SelectV2"}) ||
-                            PassedOnInput(node->output(0)) == input;
-        if (!simple) continue;
-        for (int i = 0; i < node->num_outputs(); ++i) open.push_back(node->output(i));
+        const bool computes = IsType(*node, {"Add", "AddV2", "Sub", "Mul", "Merge", "RefMerge", "Select", "SelectV2"});
+        for (int i = 0; i < node->num_outputs(); ++i) {
+          if (computes || PassedOnInput(node->output(i)) == input) open.push_back(node->output(i));
+        }
       }
     }
     return writes;
   }
 
   static std::string NameOf(const BatchNormLayer& layer) {
-    for (const Node* variable : {layer.moving_mean, layer.moving_variance}) {
-      if (variable != nullptr && absl::StrContains(variable->name(), "/")) {
+    const Node *mean = layer.moving_mean, *variance = layer.moving_variance;
+    const bool apart = mean != nullptr && variance != nullptr && ScopeOf(mean->name()) != ScopeOf(variance->name());
+    for (const Node* variable : {mean, variance}) {
+      if (variable != nullptr && !apart && absl::StrContains(variable->name(), "/")) {
         return std::string(ScopeOf(variable->name()));
       }
     }

@@ -171,11 +171,18 @@ void RunNodes::InferAll() const {
 std::vector<bool> RunNodes::ReachedFrom(absl::Span<const Output> sources) const {
   std::vector<bool> reached(rank_.size(), false);
   const auto is_source = [&](Output output) { return absl::c_linear_search(sources, output); };
-  for (const Node* node : needed_) {
-    for (Output input : node->inputs()) {
-      if (is_source(input) || (!IsFed(input) && reached[static_cast<size_t>(input.node()->id())])) {
-        reached[static_cast<size_t>(node->id())] = true;
+  // Inputs come first, but for what comes around a loop.
+  for (bool again = true; again;) {
+    again = false;
+    for (const Node* node : needed_) {
+      if (reached[static_cast<size_t>(node->id())]) continue;
+      if (absl::c_none_of(node->inputs(), [&](Output input) {
+            return is_source(input) || (!IsFed(input) && reached[static_cast<size_t>(input.node()->id())]);
+          })) {
+        continue;
       }
+      reached[static_cast<size_t>(node->id())] = true;
+      again = again || node->op().is(OpRole::kNextIteration);
     }
   }
   return reached;

@@ -8,12 +8,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "graph/control_flow.h"
 #include "graph/status.h"
 #include "graph/variable_key.h"
 #include "ops/analysis/checkpoint_coverage.h"
 #include "ops/analysis/graph_uses.h"
 #include "ops/analysis/run_nodes.h"
+#include "ops/diagnostics/average_writes.h"
 #include "ops/diagnostics/skew.h"
 #include "runtime/audit.h"
 
@@ -74,7 +74,10 @@ class Auditor {
  private:
   template <typename... Parts>
   void Report(BatchNormIssue issue, const BatchNormLayerRun& layer, const Parts&... parts) {
-    audit_.findings.push_back({issue, layer.layer.name, absl::StrCat(parts...)});
+    const std::string message = absl::StrCat(parts...);
+    const auto says_so = [&](const BatchNormFinding& finding) { return finding.message == message; };
+    if (absl::c_any_of(audit_.findings, says_so)) return;  // of a layer that is applied twice
+    audit_.findings.push_back({issue, layer.layer.name, message});
   }
 
   static std::vector<const Node*> Parameters(const BatchNormLayer& layer) {
@@ -91,7 +94,8 @@ class Auditor {
                                             const std::optional<absl::flat_hash_set<const Node*>>& saved) {
     BatchNormLayerRun report;
     for (const BatchNormUpdate& update : layer.updates) {
-      if (run_.MayRun(*update.write)) report.updates.push_back(update.write);
+      const Output statistic = update.is_variance ? layer.batch_variance : layer.batch_mean;
+      if (TakesFrom(run_, *update.write, statistic)) report.updates.push_back(update.write);
     }
     const bool normalizes = absl::c_any_of(layer.nodes, [&](const Node* node) { return run_.MayRun(*node); });
     if (!normalizes && report.updates.empty()) return std::nullopt;
@@ -202,15 +206,37 @@ class Auditor {
         BelongsToTraining(layer)) {
       return ReportNoUpdate(layer);
     }
-    const bool moved =
-        absl::c_any_of(layer.layer.updates, [&](const BatchNormUpdate& update) { return run_.MayRun(*update.write); });
     const bool in_training = !layer.trained.empty() || (Parameters(layer.layer).empty() && BelongsToTraining(layer));
-    if (layer.statistics == BatchNormStatistics::kMoving && in_training && !moved) {
+    if (!in_training || !layer.updates.empty()) return;
+    const std::vector<const Node*> others = OtherWrites(layer.layer);
+    if (absl::c_any_of(others, [&](const Node* write) { return run_.MayRun(*write); })) return;
+    const bool never = layer.layer.updates.empty() && others.empty();
+    if (layer.statistics == BatchNormStatistics::kMoving) {
       Report(BatchNormIssue::kTrainsWithAverages, layer, "this training run normalizes ", name,
              " with its moving averages", Decision(layer),
-             layer.layer.updates.empty() ? ", which nothing in the graph ever moves: it was built with training = false"
-                                         : ", and moves them not");
+             !never ? ", and moves them not"
+             : layer.layer.statistics == BatchNormStatistics::kMoving
+                 ? ", which nothing in the graph ever moves: it was built with training = false"
+                 : ", which nothing in the graph ever moves");
+    } else if (UsesBatch(layer) && never && layer.layer.moving_mean != nullptr) {
+      Report(BatchNormIssue::kNoUpdate, layer, "this training run normalizes ", name,
+             " with the statistics of its batch", Decision(layer),
+             ", and nothing in the graph ever moves its averages, which inference will use");
     }
+  }
+
+  // What else writes the moving averages, in ways that are not those of a layer: of either, or one that is missing.
+  static std::vector<const Node*> OtherWrites(const BatchNormLayer& layer) {
+    std::vector<const Node*> writes;
+    for (const Node* moving : {layer.moving_mean, layer.moving_variance}) {
+      if (moving == nullptr || absl::c_any_of(layer.updates, [&](const BatchNormUpdate& update) {
+            return VariableBehind(update.write->input(0)) == moving;
+          })) {
+        continue;
+      }
+      absl::c_copy(WritesOf(*moving), std::back_inserter(writes));
+    }
+    return writes;
   }
 
   void ReportNoUpdate(const BatchNormLayerRun& layer) {
@@ -272,7 +298,7 @@ class Auditor {
 
   void CheckAverages(const BatchNormLayerRun& layer) {
     for (const BatchNormUpdate& update : layer.layer.updates) {
-      if (!update.momentum.has_value() || !run_.MayRun(*update.write)) continue;
+      if (!update.momentum.has_value() || !absl::c_linear_search(layer.updates, update.write)) continue;
       const double momentum = *update.momentum;
       const int64_t n = options_.planned_updates > 0 ? options_.planned_updates : 1000;
       const double left = InitialWeight(momentum, n);
@@ -291,18 +317,6 @@ class Auditor {
     if (left_out.empty()) return;
     Report(BatchNormIssue::kNotSaved, layer, "no saver of the graph saves ", absl::StrJoin(left_out, " and "), " of ",
            layer.layer.name, ": a restored model predicts with other averages");
-  }
-
-  // Whether two writes stand in different branches of one cond.
-  static bool Exclude(const Node& a, const Node& b) {
-    for (const ControlFlowContext* x = a.context(); x != nullptr; x = x->outer()) {
-      const auto* first = dynamic_cast<const CondContext*>(x);
-      for (const ControlFlowContext* y = b.context(); first != nullptr && y != nullptr; y = y->outer()) {
-        const auto* second = dynamic_cast<const CondContext*>(y);
-        if (second != nullptr && first->pred() == second->pred() && first->branch() != second->branch()) return true;
-      }
-    }
-    return false;
   }
 
   void CheckDoubleUpdates() {
@@ -344,8 +358,8 @@ std::string Names(const std::vector<const Node*>& nodes) {
 }
 
 // For sessions: the sentences alone. In a graph without layers looking for them is all there is to do.
-std::vector<std::string> AuditBatchNormOfStep(const AuditedStep& step) {
-  const RunningStep run = step.running();
+std::vector<std::string> AuditBatchNormOfStep(AuditedStep& step) {
+  const RunningStep& run = step.running();
   std::vector<std::string> sentences;
   if (run.graph == nullptr || FindBatchNormLayers(*run.graph).empty()) return sentences;
   const absl::StatusOr<BatchNormAudit> audit = AuditBatchNorm(*run.graph, run.feeds, run.fetches, run.targets);

@@ -134,14 +134,14 @@ class WiringAuditor {
 };
 
 // For sessions: the sentences alone. Most steps have nothing of the kind, and looking for it is cheap.
-std::vector<std::string> AuditWiringOfStep(const AuditedStep& step) {
+std::vector<std::string> AuditWiringOfStep(AuditedStep& step) {
   const bool has_any = absl::c_any_of(step.program.items, [](const ProgramItem& item) {
     return item.node != nullptr &&
            (Drops(*item.node) || LogitsOf(*item.node).valid() || absl::StrContains(item.node->type(), "Softmax"));
   });
   std::vector<std::string> sentences;
   if (!has_any) return sentences;
-  const RunningStep run = step.running();
+  const RunningStep& run = step.running();
   if (run.graph == nullptr) return sentences;
   for (WiringFinding& finding : AuditWiring(*run.graph, run.feeds, run.fetches, run.targets)) {
     sentences.push_back(std::move(finding.message));

@@ -48,7 +48,7 @@ Uses UsesOf(const Program& program) {
   return uses;
 }
 
-std::vector<std::string> AuditCheckpoints(const AuditedStep& step) {
+std::vector<std::string> AuditCheckpoints(AuditedStep& step) {
   const absl::StatusOr<CheckpointCompleteness*> completeness = CheckpointCompleteness::Of(step.resources);
   return completeness.ok() ? (*completeness)->Audit(step) : std::vector<std::string>();
 }

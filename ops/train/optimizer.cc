@@ -50,7 +50,7 @@ Operation Constrain(const Variable& variable, Operation update) {
 constexpr absl::string_view kWithoutGradient = "_without_gradient";
 
 // Tells what Minimize found about the steps that a session is to run.
-std::vector<std::string> AuditGradients(const AuditedStep& step) {
+std::vector<std::string> AuditGradients(AuditedStep& step) {
   std::vector<std::string> sentences;
   for (const ProgramItem& item : step.program.items) {
     if (item.kind != ProgramItem::kNode) continue;
