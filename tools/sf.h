@@ -28,7 +28,7 @@ struct SfArguments {
   std::string output = "";
   std::string format = "text";
   int64_t batch_size = 100;
-  bool results_only = false;  // set by a subcommand for which the train op is nothing to ask for
+  bool results_only = false;  // set by a subcommand that asks for rows of results, not for the train op
 };
 
 // 0 or 1; an error is printed and gives 2.

@@ -8,6 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "graph/status.h"
 #include "ops/analysis/batch_norm_layers.h"
+#include "ops/analysis/graph_uses.h"
 #include "ops/diagnostics/checkpoint_copy.h"
 #include "runtime/explain.h"
 #include "tools/sf.h"
@@ -46,13 +47,15 @@ bool IsOfSaver(const Node& node, const std::optional<SaverInfo>& saver) {
   return node.name() == saver->restore_op || absl::StartsWith(saver->save_tensor, node.name() + ":");
 }
 
-// Results that nobody uses, or gradients alone, and that depend on something fed.
-std::vector<Output> UnusedResults(const ModelFile& file) {
+// Results that nobody uses, or gradients alone, and that depend on something fed. Unless `for_effects`, what variables
+// are written with counts as used.
+std::vector<Output> UnusedResults(const ModelFile& file, bool for_effects) {
   const Graph& g = *file.graph;
   absl::flat_hash_set<const Node*> used, fed;
   for (const auto& node : g.nodes()) {
     bool depends = node->op().is(OpRole::kPlaceholder);
-    const bool counts = !IsOfGradient(*node) && !node->op().has(kShapeOnly);
+    const bool counts =
+        !IsOfGradient(*node) && !node->op().has(kShapeOnly) && !(for_effects && node->num_outputs() == 0);
     for (Output input : node->inputs()) {
       if (counts) used.insert(input.node());
       depends |= fed.contains(input.node());
@@ -66,10 +69,60 @@ std::vector<Output> UnusedResults(const ModelFile& file) {
     const bool outside = node->context() == nullptr && (node->num_outputs() == 0 || node->output_dtype(0) != DT_BOOL);
     const bool is_result = outside && node->num_outputs() > 0 && fed.contains(node.get()) &&
                            !used.contains(node.get()) && !node->op().is(OpRole::kPlaceholder) &&
-                           !IsOfSaver(*node, file.meta.saver) && !IsOfGradient(*node) && !node->op().has(kShapeOnly);
+                           !IsOfSaver(*node, file.meta.saver) && !IsOfGradient(*node) &&
+                           !IsOfGradient(*ViewedValue(node->output(0)).node()) && !node->op().has(kShapeOnly);
     if (is_result && results.size() < kMaxResults) results.push_back(node->output(0));
   }
   return results;
+}
+
+// The results with a row for each example, as far as shapes tell; in the place of the others, numbers for a whole
+// batch, the nearest such values that they are computed from.
+std::vector<Output> RowsOf(const std::vector<Output>& results) {
+  std::vector<Output> rows;
+  absl::flat_hash_set<const Node*> seen;
+  std::vector<Output> open = results;
+  for (size_t next = 0; next < open.size() && rows.size() < kMaxResults; ++next) {
+    const Output value = open[next];
+    const Node& node = *value.node();
+    if (!seen.insert(&node).second || node.op().is(OpRole::kPlaceholder)) continue;
+    const Shape& shape = value.shape();
+    const bool is_result = next < results.size();
+    const bool is_number = value.dtype() == DT_FLOAT || value.dtype() == DT_DOUBLE;
+    const bool is_row = is_result || (is_number && shape.rank() > 1 && PassedOnInput(value) < 0);
+    if (is_row && shape.rank() > 0 && shape.dim(0) < 0) {
+      rows.push_back(value);
+    } else {
+      for (Output input : node.inputs()) open.push_back(input);
+    }
+  }
+  return rows.empty() ? results : rows;
+}
+
+// Those of `values` that no other one is computed from.
+std::vector<Output> LastOf(const std::vector<Output>& values) {
+  absl::flat_hash_set<const Node*> before;
+  std::vector<const Node*> open;
+  for (Output value : values) open.push_back(value.node());
+  while (!open.empty()) {
+    const Node* node = open.back();
+    open.pop_back();
+    for (Output input : node->inputs()) {
+      if (before.insert(input.node()).second) open.push_back(input.node());
+    }
+  }
+  std::vector<Output> last;
+  std::copy_if(values.begin(), values.end(), std::back_inserter(last),
+               [&](Output value) { return !before.contains(value.node()); });
+  return last;
+}
+
+// What a step is asked for that the command line says nothing of.
+std::vector<Output> DefaultFetches(const ModelFile& file, bool rows) {
+  std::vector<Output> results = UnusedResults(file, false);
+  if (!results.empty()) return rows ? RowsOf(results) : results;
+  // As Keras writes models: the loss goes into a metric's variables, the gradients into the weights.
+  return LastOf(RowsOf(UnusedResults(file, true)));
 }
 
 }  // namespace
@@ -94,7 +147,7 @@ absl::StatusOr<SfSignature> ReadSignature(const ModelFile& file, const SfArgumen
     if (!arguments.results_only) {
       for (const CollectionItem& item : g.collection(kTrainOp)) signature.targets.push_back(item);
     }
-    if (signature.targets.empty()) signature.fetches = UnusedResults(file);
+    if (signature.targets.empty()) signature.fetches = DefaultFetches(file, arguments.results_only);
   }
   if (signature.fetches.empty() && signature.targets.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(file.path, ": nothing in it asks to be run; give --fetches"));

@@ -48,6 +48,7 @@ struct Row {
 TEST(SfTest, OnFilesThatTensorFlowWrote) {
   const Row rows[] = {
       {"--help", 0, {"inspect", "reestimate", "Exit codes"}},
+      {"reestimate --help", 0, {"sf reestimate [FLAGS] FILE...", "--data=FILE", "Exit codes"}},
       {"inspect tests/golden/models/keras_conv7_bn.pb",
        0,
        {"MetaGraphDef", "input: conv0_input:0 float[?,", "batch normalization bn0: conv0/BiasAdd:0",
@@ -59,6 +60,12 @@ TEST(SfTest, OnFilesThatTensorFlowWrote) {
       {"inspect tests/golden/files/checkpoint_v2_several_steps", 0, {"model.ckpt-40"}},
       {"inspect tests/golden/files/checkpoint_v2_sharded/sharded.index", 0, {"every checksum agrees"}},
       {"dependence tests/golden/models/inference_meta_ref.pb", 0, {"prob:0: independent"}},
+      // What ends it is one number for the whole batch: the logits before it are what may be independent.
+      {"dependence tests/golden/models/nn_relu_plain_ref.pb", 0, {"Add_3:0: independent"}},
+      // Keras: the results are those that the losses and metrics take.
+      {"dependence tests/golden/models/keras_dense_bn.pb",
+       1,
+       {"dense_1/Softmax:0: depends: Mean over axis 0", "when keras_learning_phase is false: independent"}},
       {"inspect tests/golden/files/saved_model_functions",
        0,
        {"calls of functions, inlined", "moving averages, always"}},
@@ -124,7 +131,8 @@ TEST(SfTest, BadUsageAndUnreadableFiles) {
       "explain tests/golden/files/checkpoint_v2_dtypes/model.ckpt",
       "inspect tests/golden/files/tfrecord/data.tfrecord",
       "inspect tests/golden/files/tfrecord",
-      "dependence tests/golden/models/nn_relu_plain_ref.pb",
+      absl::StrCat("inspect --data=/nowhere ", kModel),  // a flag that this subcommand does not take
+      absl::StrCat("audit -v ", kModel),
       absl::StrCat("export --format=pdf --fetches=Relu_2 --output=/tmp/x ", kModel),
   };
   for (const std::string& row : rows) {
