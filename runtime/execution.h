@@ -33,13 +33,15 @@ class Executor {
   static std::vector<WalkStep> MakeWalk(absl::Span<const KernelContext> contexts, const Plan& plan, int worker);
 
   void BindFeeds(absl::Span<const Tensor> feeds);
-  absl::Status RunInstructions(StepProfile* profile);
-  absl::Status RunOnTeam(Team::Lease& team, StepProfile* profile);
+  absl::Status RunInstructions(const ExecuteOptions& options);
+  absl::Status RunOnTeam(Team::Lease& team, const ExecuteOptions& options);
   // Goes through `steps` to the end, to a failure (then `failed` is its instruction), or to a barrier that another
-  // worker failed to reach. Worker 0 looks for cancellation and fills the profile, if any.
-  absl::Status WalkAs(int worker, std::vector<WalkStep>& steps, StepProfile* profile, int* failed);
+  // worker failed to reach. Worker 0 looks for cancellation and the deadline, and fills the profile, if any.
+  absl::Status WalkAs(int worker, std::vector<WalkStep>& steps, const ExecuteOptions& options, int* failed);
   template <typename Recorder>
-  absl::Status Walk(std::vector<WalkStep>& steps, int worker, StepProfile* profile, int* failed);
+  absl::Status Walk(std::vector<WalkStep>& steps, int worker, const ExecuteOptions& options, int* failed);
+  // Whether the step shall end here, for a reason outside of it.
+  absl::Status CheckGoesOn(const ExecuteOptions& options) const;
 
   // What a walk calls kOther: runs the instruction and releases what nobody needs after it.
   absl::Status RunOther(const WalkStep& step);

@@ -86,8 +86,8 @@ absl::StatusOr<std::vector<Shape>> Executor::InferAtRunTime(const Instruction& i
   for (size_t i = 0; i < inputs.size(); ++i) {
     const TensorView& view = View(inputs[i]);
     shapes.push_back(*view.shape);
-    const bool gives_shape =
-        (view.dtype == DT_INT32 || view.dtype == DT_INT64) && view.num_elements <= kMaxShapeElements;
+    const bool gives_shape = (view.dtype == DT_INT16 || view.dtype == DT_INT32 || view.dtype == DT_INT64) &&
+                             view.num_elements <= kMaxShapeElements;
     if (gives_shape) small[i] = Tensor::BorrowBytes(view.dtype, *view.shape, view.data);
     values.push_back(gives_shape ? &small[i] : nullptr);
   }
@@ -255,7 +255,7 @@ absl::Status Executor::Fetch(std::vector<Tensor>* fetches) {
 absl::Status Executor::Run(absl::Span<const Tensor> feeds, const ExecuteOptions& options,
                            std::vector<Tensor>* fetches) {
   BindFeeds(feeds);
-  absl::Status status = RunInstructions(options.profile);
+  absl::Status status = RunInstructions(options);
   if (status.ok()) status = Fetch(fetches);
   for (int buffer : frame_.dynamic_buffers_) frame_.tensors_[buffer] = Tensor();
   if (frame_.objects_ != nullptr) frame_.objects_->Clear();

@@ -12,6 +12,7 @@
 #ifndef STATICFLOW_RUNTIME_EXECUTOR_H_
 #define STATICFLOW_RUNTIME_EXECUTOR_H_
 
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -86,6 +87,8 @@ class Frame {
 
 struct ExecuteOptions {
   StepProfile* profile = nullptr;
+  // When the step has taken too long: looked at before each instruction.
+  std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
 };
 
 // Runs one step. `feeds` are checked by the caller. On success `fetches` holds one tensor per fetch: memory that nobody

@@ -1,5 +1,6 @@
 #include "runtime/prepared_step.h"
 
+#include <chrono>
 #include <cstdio>
 #include <thread>
 
@@ -24,6 +25,13 @@ bool ScalarBool(const Tensor& tensor) { return *static_cast<const bool*>(tensor.
 
 void WarnOnStandardError(absl::string_view message) {
   std::fprintf(stderr, "staticflow: %.*s\n", static_cast<int>(message.size()), message.data());
+}
+
+// When a step that begins now has to end.
+std::chrono::steady_clock::time_point DeadlineAfter(int64_t timeout_in_ms) {
+  constexpr int64_t kAge = int64_t{1} << 40;  // 35 years: more would not fit into nanoseconds one day
+  if (timeout_in_ms <= 0 || timeout_in_ms > kAge) return std::chrono::steady_clock::time_point::max();
+  return std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_in_ms);
 }
 
 // The lock of the session's variables for one step: shared for readers, exclusive for writers.
@@ -173,6 +181,7 @@ void PreparedStep::Park(std::unique_ptr<Frame> frame) {
 }
 
 absl::StatusOr<std::vector<Tensor>> PreparedStep::Run(absl::Span<const Tensor> feeds, const RunOptions& options) {
+  const std::chrono::steady_clock::time_point deadline = DeadlineAfter(options.timeout_in_ms);
   ActiveCall call(*session_);
   SF_RETURN_IF_ERROR(call.status());
   SF_ASSIGN_OR_RETURN(std::unique_ptr<Frame> frame, TakeFrame(feeds));
@@ -186,7 +195,7 @@ absl::StatusOr<std::vector<Tensor>> PreparedStep::Run(absl::Span<const Tensor> f
   absl::Status status;
   {
     VariablesLock lock(session_->resources().mutex(), program_->writes_variables);
-    status = RunPlan(*frame, feeds, step, {.profile = options.profile}, &fetches);
+    status = RunPlan(*frame, feeds, step, {.profile = options.profile, .deadline = deadline}, &fetches);
   }
   GiveBack(std::move(frame));
   if (!status.ok()) return status;

@@ -78,6 +78,8 @@ class CancellationToken {
 struct RunOptions {
   const CancellationToken* cancellation = nullptr;  // the call returns Cancelled soon after Cancel()
   StepProfile* profile = nullptr;                   // filled with the time of each instruction: runtime/profile.h
+  int64_t timeout_in_ms =
+      0;  // if positive, the call returns DeadlineExceeded soon after it; a kernel at work ends first
 };
 
 // A prepared signature. A cheap value that refers to the session, which must outlive it.
@@ -88,7 +90,8 @@ class Step {
   // Feeds in the order of the signature; returns the fetches in theirs. A feed's buffer is read in place, so it must
   // not change during the call; fetched tensors are the caller's own (a fetched variable is a snapshot).
   // InvalidArgument for a feed of the wrong dtype or shape, FailedPrecondition for a variable that is used before it
-  // was initialized (it is named), Cancelled, ResourceExhausted; errors of kernels name their node and its line.
+  // was initialized (it is named), Cancelled, DeadlineExceeded, ResourceExhausted; errors of kernels name their node
+  // and its line. What a step that ended early had already written stays written.
   absl::StatusOr<std::vector<Tensor>> Run(absl::Span<const Tensor> feeds, const RunOptions& options = {}) const;
   absl::StatusOr<std::vector<Tensor>> Run(std::initializer_list<Tensor> feeds, const RunOptions& options = {}) const {
     return Run(absl::MakeConstSpan(feeds.begin(), feeds.size()), options);

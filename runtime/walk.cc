@@ -9,6 +9,7 @@ namespace staticflow {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+constexpr Clock::time_point kNoDeadline = Clock::time_point::max();
 
 // What must have a barrier before and after it, since all workers look at what it changes. The buffer that a jump would
 // release is one predicate, which the end of the step frees as well.
@@ -141,14 +142,22 @@ void Executor::PrepareWalks(Frame& frame) {
   frame.outcomes_.resize(plan.workers);
 }
 
+absl::Status Executor::CheckGoesOn(const ExecuteOptions& options) const {
+  if (frame_.step_.IsCancelled()) return absl::CancelledError("the step was cancelled");
+  if (options.deadline == kNoDeadline || Clock::now() < options.deadline) return absl::OkStatus();
+  return absl::DeadlineExceededError("the step ran longer than its timeout_in_ms");
+}
+
 template <typename Recorder>
-absl::Status Executor::Walk(std::vector<WalkStep>& steps, int worker, StepProfile* profile, int* failed) {
-  const std::atomic<bool>* cancelled = worker == 0 ? frame_.step_.cancelled : nullptr;
-  Recorder recorder(plan_, profile);
+absl::Status Executor::Walk(std::vector<WalkStep>& steps, int worker, const ExecuteOptions& options, int* failed) {
+  const bool may_end = worker == 0 && (frame_.step_.cancelled != nullptr || options.deadline != kNoDeadline);
+  Recorder recorder(plan_, options.profile);
   for (WalkStep* step = steps.data();;) {
-    if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed)) [[unlikely]] {
-      *failed = step->instruction;
-      return absl::CancelledError("the step was cancelled");
+    if (may_end) [[unlikely]] {
+      if (absl::Status status = CheckGoesOn(options); !status.ok()) {
+        *failed = step->instruction;
+        return status;
+      }
     }
     recorder.Begin();
     switch (step->kind) {
@@ -185,15 +194,15 @@ absl::Status Executor::Walk(std::vector<WalkStep>& steps, int worker, StepProfil
   }
 }
 
-absl::Status Executor::WalkAs(int worker, std::vector<WalkStep>& steps, StepProfile* profile, int* failed) {
-  if (profile != nullptr && worker == 0) return Walk<Recorder>(steps, worker, profile, failed);
-  return Walk<NoRecorder>(steps, worker, nullptr, failed);
+absl::Status Executor::WalkAs(int worker, std::vector<WalkStep>& steps, const ExecuteOptions& options, int* failed) {
+  if (options.profile != nullptr && worker == 0) return Walk<Recorder>(steps, worker, options, failed);
+  return Walk<NoRecorder>(steps, worker, options, failed);
 }
 
-absl::Status Executor::RunOnTeam(Team::Lease& team, StepProfile* profile) {
+absl::Status Executor::RunOnTeam(Team::Lease& team, const ExecuteOptions& options) {
   team.Run([&](int worker) {
     Frame::Outcome& outcome = frame_.outcomes_[worker];
-    outcome.status = WalkAs(worker, frame_.team_[worker], profile, &outcome.instruction);
+    outcome.status = WalkAs(worker, frame_.team_[worker], options, &outcome.instruction);
     if (!outcome.status.ok()) frame_.barrier_->Fail(worker);
   });
   const Frame::Outcome* first = nullptr;
@@ -205,13 +214,13 @@ absl::Status Executor::RunOnTeam(Team::Lease& team, StepProfile* profile) {
   return first->status;
 }
 
-absl::Status Executor::RunInstructions(StepProfile* profile) {
+absl::Status Executor::RunInstructions(const ExecuteOptions& options) {
   if (plan_.workers > 1) {
     Team::Lease team(plan_.workers, plan_.work_ns);
-    if (team.workers() > 1) return RunOnTeam(team, profile);
+    if (team.workers() > 1) return RunOnTeam(team, options);
   }
   int failed = 0;
-  return WalkAs(0, frame_.alone_, profile, &failed);
+  return WalkAs(0, frame_.alone_, options, &failed);
 }
 
 }  // namespace staticflow

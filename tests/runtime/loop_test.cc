@@ -159,5 +159,27 @@ TEST(LoopTest, AnEndlessLoopCanBeCancelled) {
   other.join();
 }
 
+TEST(LoopTest, AnEndlessLoopEndsAtItsTimeLimit) {
+  Graph g;
+  const Output end = Loop{g}.Build(
+      Const(g, Tensor(0)), [](Output i) { return GreaterEqual(i, 0); }, [](Output i) { return i * 1; });
+  const Output short_way = Loop{g}.Build(
+      Const(g, Tensor(0)), [](Output i) { return Less(i, 3); }, [](Output i) { return i + 1; });
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  Session session(g);
+  CancellationToken token;
+  for (const CancellationToken* cancellation :
+       {static_cast<const CancellationToken*>(nullptr), static_cast<const CancellationToken*>(&token)}) {
+    const RunOptions options{.cancellation = cancellation, .timeout_in_ms = 20};
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_EQ(session.Run({}, {end}, {}, options).status().code(), absl::StatusCode::kDeadlineExceeded);
+    EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(20));
+  }
+  for (int64_t timeout : {int64_t{0}, int64_t{-1}, int64_t{60'000}, std::numeric_limits<int64_t>::max()}) {
+    const absl::StatusOr<std::vector<Tensor>> result = session.Run({}, {short_way}, {}, {.timeout_in_ms = timeout});
+    EXPECT_TRUE(result.ok()) << timeout << ": " << result.status();
+  }
+}
+
 }  // namespace
 }  // namespace staticflow
