@@ -151,7 +151,7 @@ absl::StatusOr<FunctionInliner::Expansion> FunctionInliner::ExpandCall(const Cal
       return LowerBranches(site, branches, names);
     }
     case OpRole::kWhile:
-      return LowerWhile(site);
+      return site.attrs.contains("cond") ? LowerWhile(site) : LowerFor(site);
     default:
       if (CallsGradient(*site.op)) return LowerGradient(site);
       return LowerCall(site, site.attrs.at("f").get<FunctionRef>(), site.op->has(kStateful));

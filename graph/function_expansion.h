@@ -62,6 +62,11 @@ class FunctionInliner {
   struct Placement;
   // How a loop carries its values; see function_lowering.cc.
   struct Loop;
+  // How a For counts: where to, by how much, and whether that is up or down.
+  struct Count {
+    Output limit, delta, up, down;
+    Node* check = nullptr;  // fails unless counting leads to the limit
+  };
 
   // function_inliner.cc: the graph around the calls.
   absl::Status InlineAll(absl::Span<Node* const> calls);
@@ -104,14 +109,22 @@ class FunctionInliner {
   absl::StatusOr<Expansion> LowerBranches(const CallSite& site, absl::Span<const FunctionRef> branches,
                                           absl::Span<const std::string> names);
   absl::StatusOr<Expansion> LowerWhile(const CallSite& site);
+  absl::StatusOr<Expansion> LowerFor(const CallSite& site);
+  absl::StatusOr<Count> ReadCount(const CallSite& site, Node* start);
+  absl::StatusOr<Output> IsBeforeLimit(const std::string& prefix, Output i, const Count& count);
   absl::StatusOr<Node*> StartOf(const CallSite& site, bool waits_for_inputs);
   absl::StatusOr<Expansion> MergeBranches(const std::string& prefix, const Expansion& taken, const Expansion& other,
                                           Output pivot_taken, Output pivot_other);
   absl::StatusOr<Output> ToBool(const std::string& name, Output value);
   absl::StatusOr<Output> IsIndex(const std::string& prefix, Output index, int value);
-  absl::Status EnterLoop(const CallSite& site, const FunctionBody& body, Loop* loop);
-  absl::Status BuildCondition(const CallSite& site, Loop* loop);
-  absl::Status BuildBody(const CallSite& site, Loop* loop);
+  // A loop over `inputs`, of which loop->invariant tells; it begins after `controls`.
+  absl::Status EnterLoop(const CallSite& site, absl::Span<const Output> inputs, absl::Span<Node* const> controls,
+                         Loop* loop);
+  absl::Status TestLoop(const Expansion& condition, Loop* loop);
+  // A body that gives a value for each of `inputs`.
+  absl::StatusOr<Expansion> ExpandLoopBody(const FunctionRef& function, std::vector<Output> arguments,
+                                           absl::Span<const Output> inputs, const Loop& loop);
+  absl::Status CloseLoop(const Expansion& body, Loop* loop);
 
   // A name that no node has: `wish`, then with _1, _2, ... It is taken from then on.
   std::string FreeName(const std::string& wish);
@@ -144,6 +157,10 @@ class FunctionInliner {
 const Op& IdentityNOp();
 const Op& ToBoolOp();
 const Op& EqualOp();
+const Op& LessOp();
+const Op& SelectOp();
+const Op& AddOp();
+const Op& AssertOp();
 bool CallsGradient(const Op& op);
 
 }  // namespace staticflow

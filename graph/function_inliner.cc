@@ -13,9 +13,6 @@ namespace staticflow {
 namespace {
 
 // Filled before main() by the family of ops that calls functions.
-struct InliningOps {
-  std::string identity_n, to_bool, equal, symbolic_gradient;
-};
 InliningOps& TheInliningOps() {
   static InliningOps& ops = *new InliningOps;
   return ops;
@@ -29,13 +26,14 @@ const Op& Registered(const std::string& type) {
 
 }  // namespace
 
-InliningOpsRegistrar::InliningOpsRegistrar(std::string identity_n, std::string to_bool, std::string equal,
-                                           std::string symbolic_gradient) {
-  TheInliningOps() = {std::move(identity_n), std::move(to_bool), std::move(equal), std::move(symbolic_gradient)};
-}
+InliningOpsRegistrar::InliningOpsRegistrar(InliningOps ops) { TheInliningOps() = std::move(ops); }
 const Op& IdentityNOp() { return Registered(TheInliningOps().identity_n); }
 const Op& ToBoolOp() { return Registered(TheInliningOps().to_bool); }
 const Op& EqualOp() { return Registered(TheInliningOps().equal); }
+const Op& LessOp() { return Registered(TheInliningOps().less); }
+const Op& SelectOp() { return Registered(TheInliningOps().select); }
+const Op& AddOp() { return Registered(TheInliningOps().add); }
+const Op& AssertOp() { return Registered(TheInliningOps().assertion); }
 bool CallsGradient(const Op& op) { return op.name() == TheInliningOps().symbolic_gradient; }
 
 bool IsCall(const Node& node) {

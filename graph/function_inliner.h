@@ -14,6 +14,7 @@
 // - A call of the gradient of a function is what Gradients() builds for that function, or its gradient function in the
 //   library.
 // - A branch index that is out of range means the last branch.
+// - A For whose counting would lead away from its limit fails in the step, with InvalidArgument.
 // - What a loop's body returns as it came, and every resource, is the same in all iterations.
 // - A variable or table that a body makes without a name of its own has the name it has in the body, so that all calls
 //   share it.
@@ -77,11 +78,19 @@ struct CallDefinition {
 absl::StatusOr<CallDefinition> DefineCall(const Graph& g, const std::string& function, absl::Span<const Output> inputs);
 
 // The ops that inlining needs besides those with a role. The family of ops that calls functions names them.
+struct InliningOps {
+  std::string identity_n = "";         // passes on a list
+  std::string to_bool = "";            // whether a tensor of any type counts as true
+  std::string equal = "";              // whether two numbers are equal
+  std::string less = "";               // whether the first of two numbers is less
+  std::string select = "";             // (condition, t, e): t or e
+  std::string add = "";                // the sum of two numbers
+  std::string assertion = "";          // (condition, data...): ends the step unless the condition holds
+  std::string symbolic_gradient = "";  // calls the gradient of a function
+};
 class InliningOpsRegistrar {
  public:
-  // Passes on a list; whether a tensor of any type counts as true; whether two numbers are equal; calls the gradient of
-  // a function.
-  InliningOpsRegistrar(std::string identity_n, std::string to_bool, std::string equal, std::string symbolic_gradient);
+  explicit InliningOpsRegistrar(InliningOps ops);
 };
 
 }  // namespace staticflow

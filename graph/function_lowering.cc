@@ -128,32 +128,41 @@ absl::StatusOr<FunctionInliner::Expansion> FunctionInliner::LowerBranches(const 
 
 struct FunctionInliner::Loop {
   std::string prefix;
-  std::vector<int> carried = {};    // inputs of the call that change from one iteration to the next
-  std::vector<Node*> merges = {};   // by carried value
-  std::vector<Output> exits = {};   // by carried value
-  std::vector<Output> tested = {};  // by input: as the condition sees it
-  std::vector<Output> values = {};  // by input: as the body sees it
-  Node* pivot = nullptr;            // of the body
+  std::vector<bool> invariant = {};  // by input: the same in all iterations
+  std::vector<int> carried = {};     // inputs that change from one iteration to the next
+  std::vector<Node*> merges = {};    // by carried value
+  std::vector<Output> exits = {};    // by carried value
+  std::vector<Output> tested = {};   // by input: as the condition sees it
+  std::vector<Output> values = {};   // by input: as the body sees it
+  Node* pivot = nullptr;             // of the body
   bool has_effects = false;
 };
 
-absl::Status FunctionInliner::EnterLoop(const CallSite& site, const FunctionBody& body, Loop* loop) {
-  SF_ASSIGN_OR_RETURN(Node * start, StartOf(site, false));
-  std::vector<Node*> controls;
-  if (start == nullptr) start = site.pivot;
-  if (start != nullptr) controls.push_back(start);
+namespace {
+
+// Whether each of `inputs` is a resource, or returned as it came by a body whose argument it is after `first` others.
+std::vector<bool> InvariantInputs(const FunctionBody& body, absl::Span<const Output> inputs, int first) {
+  std::vector<bool> invariant;
+  const bool one_each = body.results.size() + first == body.signature.inputs.size();
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const bool is_passed_on = one_each && i < body.results.size() && body.results[i].node < 0 &&
+                              body.results[i].argument == static_cast<int>(i) + first;
+    invariant.push_back(inputs[i].dtype() == DT_RESOURCE || is_passed_on);
+  }
+  return invariant;
+}
+
+}  // namespace
+
+absl::Status FunctionInliner::EnterLoop(const CallSite& site, absl::Span<const Output> inputs,
+                                        absl::Span<Node* const> controls, Loop* loop) {
+  const std::vector<Node*> after(controls.begin(), controls.end());
   const auto parallel = site.attrs.find("parallel_iterations");
-  std::vector<Output> inputs = site.inputs;
-  const auto is_invariant = [&](size_t i) {
-    if (inputs[i].dtype() == DT_RESOURCE) return true;
-    return i < body.results.size() && body.results.size() == body.signature.inputs.size() && body.results[i].node < 0 &&
-           body.results[i].argument == static_cast<int>(i);
-  };
   const auto enter = [&](Output input, bool is_constant) -> absl::StatusOr<Output> {
     AttrMap attrs = {{"frame_name", StrCat(site.name, "/frame")}, {"is_constant", is_constant}};
     if (parallel != site.attrs.end()) attrs["parallel_iterations"] = parallel->second;
     SF_ASSIGN_OR_RETURN(Node * node,
-                        Add(StrCat(loop->prefix, "enter"), OpWithRole(OpRole::kEnter), {input}, controls, attrs));
+                        Add(StrCat(loop->prefix, "enter"), OpWithRole(OpRole::kEnter), {input}, after, attrs));
     return node->output(0);
   };
   const auto carry = [&](Output entered) -> absl::Status {
@@ -164,30 +173,22 @@ absl::Status FunctionInliner::EnterLoop(const CallSite& site, const FunctionBody
     return absl::OkStatus();
   };
   for (size_t i = 0; i < inputs.size(); ++i) {
-    const bool invariant = is_invariant(i);
-    SF_ASSIGN_OR_RETURN(const Output entered, enter(inputs[i], invariant));
+    SF_ASSIGN_OR_RETURN(const Output entered, enter(inputs[i], loop->invariant[i]));
     loop->tested.push_back(entered);
-    if (invariant) continue;
+    if (loop->invariant[i]) continue;
     SF_RETURN_IF_ERROR(carry(entered));
     loop->carried.push_back(static_cast<int>(i));
     loop->tested.back() = loop->merges.back()->output(0);
   }
   if (!loop->carried.empty()) return absl::OkStatus();
   // Something must go around, for the others to happen in its turns.
-  SF_ASSIGN_OR_RETURN(Node * token, Add(StrCat(loop->prefix, "token"), OpWithRole(OpRole::kConst), {}, controls,
+  SF_ASSIGN_OR_RETURN(Node * token, Add(StrCat(loop->prefix, "token"), OpWithRole(OpRole::kConst), {}, after,
                                         {{"dtype", DT_BOOL}, {"value", Tensor(true)}}));
   SF_ASSIGN_OR_RETURN(const Output entered, enter(token->output(0), false));
   return carry(entered);
 }
 
-absl::Status FunctionInliner::BuildCondition(const CallSite& site, Loop* loop) {
-  const FunctionRef& function = site.attrs.at("cond").get<FunctionRef>();
-  SF_ASSIGN_OR_RETURN(const Expansion condition,
-                      ExpandFunction(function, loop->tested, StrCat(loop->prefix, "cond/"), loop->merges[0]));
-  if (condition.outputs.size() != 1) {
-    return absl::InvalidArgumentError(
-        StrCat("function '", function.name, "' gives ", condition.outputs.size(), " results, a condition has one"));
-  }
+absl::Status FunctionInliner::TestLoop(const Expansion& condition, Loop* loop) {
   loop->has_effects |= !condition.effects.empty();
   SF_ASSIGN_OR_RETURN(const Output pred, ToBool(StrCat(loop->prefix, "pred"), condition.outputs[0]));
   SF_ASSIGN_OR_RETURN(const Output goes_on,
@@ -206,14 +207,7 @@ absl::Status FunctionInliner::BuildCondition(const CallSite& site, Loop* loop) {
   return absl::OkStatus();
 }
 
-absl::Status FunctionInliner::BuildBody(const CallSite& site, Loop* loop) {
-  const FunctionRef& function = site.attrs.at("body").get<FunctionRef>();
-  SF_ASSIGN_OR_RETURN(const Expansion body,
-                      ExpandFunction(function, loop->values, StrCat(loop->prefix, "body/"), loop->pivot));
-  if (body.outputs.size() != site.inputs.size()) {
-    return absl::InvalidArgumentError(StrCat("function '", function.name, "' gives ", body.outputs.size(),
-                                             " results, the loop has ", site.inputs.size(), " values"));
-  }
+absl::Status FunctionInliner::CloseLoop(const Expansion& body, Loop* loop) {
   std::vector<Node*> done;
   if (!body.effects.empty()) {
     loop->has_effects = true;
@@ -223,32 +217,117 @@ absl::Status FunctionInliner::BuildBody(const CallSite& site, Loop* loop) {
     const Output result = loop->carried.empty() ? Output(loop->pivot, 0) : body.outputs[loop->carried[i]];
     SF_ASSIGN_OR_RETURN(const Output next,
                         AddPlain(StrCat(loop->prefix, "next"), OpRole::kNextIteration, result, done));
-    if (result.dtype() != loop->merges[i]->output_dtype(0)) {
-      return absl::InvalidArgumentError(
-          StrCat("function '", function.name, "': result ", loop->carried.empty() ? 0 : loop->carried[i], " is ",
-                 DataTypeName(result.dtype()), ", the loop carries ", DataTypeName(loop->merges[i]->output_dtype(0))));
-    }
     SF_RETURN_IF_ERROR(loop->merges[i]->ReplaceInput(1, next));
   }
   return absl::OkStatus();
 }
 
+absl::StatusOr<FunctionInliner::Expansion> FunctionInliner::ExpandLoopBody(const FunctionRef& function,
+                                                                           std::vector<Output> arguments,
+                                                                           absl::Span<const Output> inputs,
+                                                                           const Loop& loop) {
+  SF_ASSIGN_OR_RETURN(Expansion body,
+                      ExpandFunction(function, std::move(arguments), StrCat(loop.prefix, "body/"), loop.pivot));
+  if (body.outputs.size() != inputs.size()) {
+    return absl::InvalidArgumentError(StrCat("function '", function.name, "' gives ", body.outputs.size(),
+                                             " results, the loop has ", inputs.size(), " values"));
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (body.outputs[i].dtype() == inputs[i].dtype()) continue;
+    return absl::InvalidArgumentError(StrCat("function '", function.name, "': result ", i, " is ",
+                                             DataTypeName(body.outputs[i].dtype()), ", the loop carries ",
+                                             DataTypeName(inputs[i].dtype())));
+  }
+  return body;
+}
+
 absl::StatusOr<FunctionInliner::Expansion> FunctionInliner::LowerWhile(const CallSite& site) {
-  SF_ASSIGN_OR_RETURN(const FunctionBody* body, functions_.Find(site.attrs.at("body").get<FunctionRef>().name));
-  Loop loop{.prefix = StrCat(site.name, "/")};
-  SF_RETURN_IF_ERROR(EnterLoop(site, *body, &loop));
+  const FunctionRef& test = site.attrs.at("cond").get<FunctionRef>();
+  const FunctionRef& function = site.attrs.at("body").get<FunctionRef>();
+  SF_ASSIGN_OR_RETURN(const FunctionBody* body, functions_.Find(function.name));
+  Loop loop{.prefix = StrCat(site.name, "/"), .invariant = InvariantInputs(*body, site.inputs, 0)};
+  SF_ASSIGN_OR_RETURN(Node * start, StartOf(site, false));
+  if (start == nullptr) start = site.pivot;
+  SF_RETURN_IF_ERROR(EnterLoop(site, site.inputs, absl::MakeConstSpan(&start, start == nullptr ? 0 : 1), &loop));
   const auto shapes = site.attrs.find("output_shapes");
   const auto* known = shapes == site.attrs.end() ? nullptr : shapes->second.find<std::vector<Shape>>();
   for (size_t i = 0; known != nullptr && known->size() == site.inputs.size() && i < loop.carried.size(); ++i) {
     SF_RETURN_IF_ERROR(loop.merges[i]->MergeOutputShape(0, (*known)[loop.carried[i]]));
   }
-  SF_RETURN_IF_ERROR(BuildCondition(site, &loop));
-  SF_RETURN_IF_ERROR(BuildBody(site, &loop));
+  SF_ASSIGN_OR_RETURN(const Expansion condition,
+                      ExpandFunction(test, loop.tested, StrCat(loop.prefix, "cond/"), loop.merges[0]));
+  if (condition.outputs.size() != 1) {
+    return absl::InvalidArgumentError(
+        StrCat("function '", test.name, "' gives ", condition.outputs.size(), " results, a condition has one"));
+  }
+  SF_RETURN_IF_ERROR(TestLoop(condition, &loop));
+  SF_ASSIGN_OR_RETURN(const Expansion round, ExpandLoopBody(function, loop.values, site.inputs, loop));
+  SF_RETURN_IF_ERROR(CloseLoop(round, &loop));
   Expansion expansion{.outputs = site.inputs};
   for (size_t i = 0; i < loop.carried.size(); ++i) expansion.outputs[loop.carried[i]] = loop.exits[i];
   if (loop.has_effects) expansion.effects.push_back(loop.exits[0].node());
-  if (!site.controls.empty())
-    expansion.effects.insert(expansion.effects.end(), site.controls.begin(), site.controls.end());
+  expansion.effects.insert(expansion.effects.end(), site.controls.begin(), site.controls.end());
+  return expansion;
+}
+
+// up ? i < limit : down && limit < i
+absl::StatusOr<Output> FunctionInliner::IsBeforeLimit(const std::string& prefix, Output i, const Count& count) {
+  SF_ASSIGN_OR_RETURN(Node * below, Add(StrCat(prefix, "below"), LessOp(), {i, count.limit}));
+  SF_ASSIGN_OR_RETURN(Node * above, Add(StrCat(prefix, "above"), LessOp(), {count.limit, i}));
+  SF_ASSIGN_OR_RETURN(Node * falls,
+                      Add(StrCat(prefix, "falls"), SelectOp(), {count.down, above->output(0), count.down}));
+  SF_ASSIGN_OR_RETURN(Node * goes_on,
+                      Add(StrCat(prefix, "goes_on"), SelectOp(), {count.up, below->output(0), falls->output(0)}));
+  return goes_on->output(0);
+}
+
+absl::StatusOr<FunctionInliner::Count> FunctionInliner::ReadCount(const CallSite& site, Node* start) {
+  std::vector<Node*> controls;
+  if (start != nullptr) controls.push_back(start);
+  const std::string prefix = StrCat(site.name, "/");
+  SF_ASSIGN_OR_RETURN(Node * zero, Add(StrCat(prefix, "zero"), OpWithRole(OpRole::kConst), {}, controls,
+                                       {{"dtype", DT_INT32}, {"value", Tensor::Of<int32_t>({}, {0})}}));
+  const Output first = site.inputs[0], limit = site.inputs[1], delta = site.inputs[2];
+  SF_ASSIGN_OR_RETURN(Node * up, Add(StrCat(prefix, "up"), LessOp(), {zero->output(0), delta}));
+  SF_ASSIGN_OR_RETURN(Node * down, Add(StrCat(prefix, "down"), LessOp(), {delta, zero->output(0)}));
+  Count count{.limit = limit, .delta = delta, .up = up->output(0), .down = down->output(0)};
+  SF_ASSIGN_OR_RETURN(const Output runs, IsBeforeLimit(StrCat(prefix, "start_"), first, count));
+  SF_ASSIGN_OR_RETURN(Node * none, Add(StrCat(prefix, "none"), EqualOp(), {first, limit}));
+  SF_ASSIGN_OR_RETURN(Node * valid, Add(StrCat(prefix, "valid"), SelectOp(), {none->output(0), none->output(0), runs}));
+  SF_ASSIGN_OR_RETURN(Node * message,
+                      Add(StrCat(prefix, "message"), OpWithRole(OpRole::kConst), {}, controls,
+                          {{"dtype", DT_STRING}, {"value", Tensor("start, limit and delta do not lead to an end:")}}));
+  SF_ASSIGN_OR_RETURN(count.check, Add(StrCat(prefix, "check"), AssertOp(),
+                                       {valid->output(0), message->output(0), first, limit, delta}));
+  return count;
+}
+
+absl::StatusOr<FunctionInliner::Expansion> FunctionInliner::LowerFor(const CallSite& site) {
+  const FunctionRef& function = site.attrs.at("body").get<FunctionRef>();
+  SF_ASSIGN_OR_RETURN(const FunctionBody* body, functions_.Find(function.name));
+  SF_ASSIGN_OR_RETURN(Node * start, StartOf(site, false));
+  SF_ASSIGN_OR_RETURN(const Count count, ReadCount(site, start == nullptr ? site.pivot : start));
+  const std::vector<Output> carried(site.inputs.begin() + 3, site.inputs.end());
+  std::vector<Output> inputs = {site.inputs[0], count.limit, count.delta, count.up, count.down};
+  const auto first = static_cast<std::ptrdiff_t>(inputs.size());
+  Loop loop{.prefix = StrCat(site.name, "/"), .invariant = {false, true, true, true, true}};
+  const std::vector<bool> invariant = InvariantInputs(*body, carried, 1);
+  loop.invariant.insert(loop.invariant.end(), invariant.begin(), invariant.end());
+  inputs.insert(inputs.end(), carried.begin(), carried.end());
+  SF_RETURN_IF_ERROR(EnterLoop(site, inputs, absl::MakeConstSpan(&count.check, 1), &loop));
+  const Count seen{.limit = loop.tested[1], .delta = loop.tested[2], .up = loop.tested[3], .down = loop.tested[4]};
+  SF_ASSIGN_OR_RETURN(const Output goes_on, IsBeforeLimit(loop.prefix, loop.tested[0], seen));
+  SF_RETURN_IF_ERROR(TestLoop({.outputs = {goes_on}}, &loop));
+  std::vector<Output> arguments = {loop.values[0]};
+  arguments.insert(arguments.end(), loop.values.begin() + first, loop.values.end());
+  SF_ASSIGN_OR_RETURN(Expansion round, ExpandLoopBody(function, std::move(arguments), carried, loop));
+  SF_ASSIGN_OR_RETURN(Node * step, Add(StrCat(loop.prefix, "step"), AddOp(), {loop.values[0], loop.values[2]}));
+  round.outputs.insert(round.outputs.begin(), loop.values.begin(), loop.values.begin() + first);
+  round.outputs[0] = step->output(0);
+  SF_RETURN_IF_ERROR(CloseLoop(round, &loop));
+  Expansion expansion{.outputs = carried, .effects = {count.check, loop.exits[0].node()}};
+  for (size_t i = 1; i < loop.carried.size(); ++i) expansion.outputs[loop.carried[i] - first] = loop.exits[i];
+  expansion.effects.insert(expansion.effects.end(), site.controls.begin(), site.controls.end());
   return expansion;
 }
 

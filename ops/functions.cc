@@ -9,12 +9,20 @@
 #include "graph/shape_inference.h"
 #include "graph/source_line.h"
 #include "ops/batch_rules.h"
+#include "ops/strided_copy.h"
 #include "runtime/kernel.h"
 
 namespace staticflow {
 namespace {
 
-const InliningOpsRegistrar inlining_ops("IdentityN", "ToBool", "Equal", "SymbolicGradient");
+const InliningOpsRegistrar inlining_ops({.identity_n = "IdentityN",
+                                         .to_bool = "ToBool",
+                                         .equal = "Equal",
+                                         .less = "Less",
+                                         .select = "Select",
+                                         .add = "AddV2",
+                                         .assertion = "Assert",
+                                         .symbolic_gradient = "SymbolicGradient"});
 
 // What the writer of the graph knew: nothing, or one shape per output.
 absl::Status StatedShapes(ShapeContext& c) {
@@ -87,6 +95,45 @@ OpSpec While(std::string name, bool is_stateful, std::string doc) {
 }
 const OpRegistrar while_op(While("While", true, "body(body(... input)) as long as cond holds, with effects."));
 const OpRegistrar stateless_while(While("StatelessWhile", false, "body(body(... input)) as long as cond holds."));
+
+// For: body(i, ...) for i = start, start + delta, ... before limit.
+absl::Status ForShape(ShapeContext& c) {
+  for (int i = 0; i < 3; ++i) SF_RETURN_IF_ERROR(c.WithRank(i, 0).status());
+  return absl::OkStatus();
+}
+const OpRegistrar for_op([] {
+  OpSpec spec = CallSpec("For", OpRole::kWhile, false, {"start: int32", "limit: int32", "delta: int32"}, {"body: func"},
+                         "body(i, body(... input)) for i from start in steps of delta, before limit.");
+  spec.shape = ForShape;
+  return spec;
+}());
+
+// FakeParam: a value of which nothing but the type, and perhaps the shape, matters: what an untaken branch returns.
+// Here zeros: none along dimensions that are not known, and a scalar where not even their number is.
+absl::Status FakeParamShape(ShapeContext& c) {
+  c.set_output(0, c.attr<Shape>("shape"));
+  return absl::OkStatus();
+}
+absl::StatusOr<Kernel> FakeParamKernel(const KernelSetup& setup) {
+  Shape shape = setup.attr<Shape>("shape");
+  const bool allocate = !shape.IsFullyDefined();
+  if (!shape.has_rank()) shape = Shape();
+  for (int i = 0; i < shape.rank(); ++i) shape.set_dim(i, std::max<int64_t>(shape.dim(i), 0));
+  return StorageKernel(setup.output_dtype(0), [&]<typename T>() -> Kernel {
+    return [allocate, shape](KernelContext& c) -> absl::Status {
+      if (allocate) SF_RETURN_IF_ERROR(c.AllocateOutput(0, shape));
+      std::fill_n(c.out<T>(0), c.output(0).num_elements, T());
+      return absl::OkStatus();
+    };
+  });
+}
+const OpRegistrar fake_param({.name = "FakeParam",
+                              .outputs = {"output: dtype"},
+                              .attrs = {"dtype: type", "shape: shape"},
+                              .shape = FakeParamShape,
+                              .gradient = kNotDifferentiable,
+                              .kernel = FakeParamKernel,
+                              .doc = "Stands for a result that nobody uses."});
 
 // ToBool: output = input != 0, or != "" for strings; of what is no scalar, whether it has elements.
 absl::Status ToBoolKernel(KernelContext& c) {

@@ -40,6 +40,14 @@ INSTANTIATE_OP_TEST(DeviceIndex, {{.name = "second",
                                    .attrs = {{"device_names", std::vector<std::string>{"GPU", "TPU"}}},
                                    .want = {Tensor(int32_t{2})}}});
 
+INSTANTIATE_OP_TEST(
+    FakeParam,
+    {{.name = "of a shape", .attrs = {{"dtype", DT_FLOAT}, {"shape", Shape({2, 1})}}, .want = {T({2, 1}, {0, 0})}},
+     {.name = "of any shape", .attrs = {{"dtype", DT_STRING}, {"shape", Shape::Unknown()}}, .want = {Tensor("")}},
+     {.name = "of any length",
+      .attrs = {{"dtype", DT_INT16}, {"shape", Shape({2, -1})}},
+      .want = {T<int16_t>({2, 0}, {})}}});
+
 // A node, in a graph or in a body.
 struct N {
   std::string name;
@@ -196,6 +204,25 @@ const F kIncrement = {.name = "Increment",
                       .ret = {{"r", "v"}},
                       .is_stateful = true};
 
+// r = 2 a + i.
+const F kTwiceAndCount = {.name = "TwiceAndCount",
+                          .args = {"i: int32", "a: float"},
+                          .results = {"r: float"},
+                          .nodes = {{"number", "Cast", {"i"}, {{"SrcT", DT_INT32}, {"DstT", DT_FLOAT}}},
+                                    {"twice", "AddV2", {"a", "a"}},
+                                    {"sum", "AddV2", {"twice:z:0", "number:y:0"}}},
+                          .ret = {{"r", "sum:z:0"}}};
+const F kAddIndex = {.name = "AddIndex",
+                     .args = {"i: int32", "v: resource", "a: float"},
+                     .results = {"r: resource", "s: float"},
+                     .nodes = {{"number", "Cast", {"i"}, {{"SrcT", DT_INT32}, {"DstT", DT_FLOAT}}},
+                               {"add", "AssignAddVariableOp", {"v", "number:y:0"}, kOfFloat}},
+                     .ret = {{"r", "v"}, {"s", "a"}},
+                     .is_stateful = true};
+N For(std::vector<std::string> inputs) {
+  return {"y", "For", std::move(inputs), {{"T", Types({DT_FLOAT})}, {"body", Fn("TwiceAndCount")}}};
+}
+
 std::vector<FunctionCase> FunctionCases() {
   return {
       {.name = "attributes",
@@ -263,6 +290,38 @@ std::vector<FunctionCase> FunctionCases() {
                  {"y", "AddV2", {"read", "x"}}},
        .functions = {kBelowThree, kIncrement},
        .want = {{10.0f, 13.0f}, {10.0f, 13.0f}},
+       .variable = 3},
+      {.name = "counting up",
+       .nodes = {X(), Value("start", 0), Value("limit", 3), Value("delta", 1), For({"start", "limit", "delta", "x"})},
+       .functions = {kTwiceAndCount},
+       .want = {{1.0f, 12.0f}, {0.0f, 4.0f}}},
+      {.name = "counting by more than one",
+       .nodes = {X(), Value("start", 0), Value("limit", 5), Value("delta", 2), For({"start", "limit", "delta", "x"})},
+       .functions = {kTwiceAndCount},
+       .want = {{1.0f, 16.0f}}},
+      {.name = "counting down to a limit that is fed",
+       .nodes = {X(DT_INT32), Value("start", 3), Value("delta", -1), Value("one", 1.0f),
+                 For({"start", "x", "delta", "one"})},
+       .functions = {kTwiceAndCount},
+       .want = {{0, 25.0f}, {3, 1.0f}, {2, 5.0f}}},
+      {.name = "counting nowhere",
+       .nodes = {X(), Value("start", 2), Value("limit", 2), Value("delta", 0), For({"start", "limit", "delta", "x"})},
+       .functions = {kTwiceAndCount},
+       .want = {{1.0f, 1.0f}}},
+      {.name = "counting what stays as it is",
+       .nodes = {X(),
+                 Handle(),
+                 Value("start", 0),
+                 Value("limit", 3),
+                 Value("delta", 1),
+                 {"loop",
+                  "For",
+                  {"start", "limit", "delta", "v", "x"},
+                  {{"T", Types({DT_RESOURCE, DT_FLOAT})}, {"body", Fn("AddIndex")}}},
+                 {"read", "ReadVariableOp", {"loop"}, kOfFloat},
+                 {"y", "AddV2", {"read", "loop:1"}}},
+       .functions = {kAddIndex},
+       .want = {{10.0f, 13.0f}},
        .variable = 3},
       {.name = "effects of a call that gives nothing",
        .nodes = {X(),
@@ -577,6 +636,31 @@ std::vector<BadCase> BadCases() {
        {kAddOne, {.name = "None", .args = {"a: float"}}},
        absl::StatusCode::kInvalidArgument,
        {"function 'None' gives 0 results, the loop has 1"}},
+      {"For that counts the wrong way",
+       {X(), Value("start", 5), Value("limit", 0), Value("delta", 1), For({"start", "limit", "delta", "x"})},
+       {kTwiceAndCount},
+       absl::StatusCode::kInvalidArgument,
+       {"start, limit and delta do not lead to an end", "5", "0", "1"}},
+      {"For that does not count",
+       {X(), Value("start", 0), Value("limit", 5), Value("delta", 0), For({"start", "limit", "delta", "x"})},
+       {kTwiceAndCount},
+       absl::StatusCode::kInvalidArgument,
+       {"start, limit and delta do not lead to an end"}},
+      {"For from several starts",
+       {X(), Value("start", T<int32_t>({0, 1})), Value("limit", 5), Value("delta", 1),
+        For({"start", "limit", "delta", "x"})},
+       {kTwiceAndCount},
+       absl::StatusCode::kInvalidArgument,
+       {"For 'y'"}},
+      {"For with a body of another type",
+       {X(),
+        Value("start", 0),
+        Value("limit", 5),
+        Value("delta", 1),
+        {"y", "For", {"start", "limit", "delta", "x"}, {{"T", Types({DT_FLOAT})}, {"body", Fn("AddOne")}}}},
+       {kAddOne},
+       absl::StatusCode::kInvalidArgument,
+       {"For 'y'", "function 'AddOne'"}},
       {"legacy call of wrong type",
        {X(), {"y", "F", {"x"}}},
        {ints},
@@ -728,6 +812,27 @@ TEST(Gradients, InlineOnlyTheCallsOnTheWay) {
   EXPECT_EQ((*got)[0].scalar<float>(), 9);
   EXPECT_EQ((*got)[1].scalar<float>(), 6);
   EXPECT_EQ((*got)[2].scalar<float>(), 2);
+}
+
+TEST(Gradients, GoThroughFor) {
+  const F square_and_count = {.name = "TwiceAndCount",
+                              .args = {"i: int32", "a: float"},
+                              .results = {"r: float"},
+                              .nodes = {{"number", "Cast", {"i"}, {{"SrcT", DT_INT32}, {"DstT", DT_FLOAT}}},
+                                        {"square", "Mul", {"a", "a"}},
+                                        {"sum", "AddV2", {"square:z:0", "number:y:0"}}},
+                              .ret = {{"r", "sum:z:0"}}};
+  Graph g;
+  ASSERT_TRUE(ImportGraphDef(File({X(DT_FLOAT), Value("start", 0), Value("limit", 2), Value("delta", 1),
+                                   For({"start", "limit", "delta", "x"})},
+                                  {square_and_count}),
+                             g)
+                  .ok());
+  const Output x = *g.FindOutput("x");
+  const Output dx = Gradients({*g.FindOutput("y")}, {x})[0];
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  Session session(g, {.threads = 1});
+  EXPECT_EQ(session.Run({{x, 3.0f}}, dx)->scalar<float>(), 108) << "of x^4 + 1";
 }
 
 TEST(Gradients, GoThroughTheGradientOfAFunction) {
