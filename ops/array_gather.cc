@@ -43,15 +43,27 @@ absl::Status GatheredShape(ShapeContext& c, std::optional<int64_t> axis, int64_t
   return absl::OkStatus();
 }
 
-// Copies slice indices[b, k] of params[b, o, :] for all b, o and k.
+constexpr char kNarrowIndices[] = "Tindices: {int16, int32, int64}";
+
+// The indices of input 1 as int32, copied where they are int16.
+absl::StatusOr<const int32_t*> Indices32(KernelContext& c) {
+  if (c.input(1).dtype == DT_INT32) return c.in<int32_t>(1);
+  SF_ASSIGN_OR_RETURN(int32_t * wide, c.Scratch<int32_t>(c.input(1).num_elements));
+  std::copy_n(c.in<int16_t>(1), c.input(1).num_elements, wide);
+  return wide;
+}
+
+// For ops of a gradient, which take no int16.
+Output WideIndices(Output indices) { return indices.dtype() == DT_INT16 ? Cast(indices, DT_INT32) : indices; }
+
+// Copies slice index[b, k] of params[b, o, :] for all b, o and k.
 template <typename T, typename I>
-absl::Status GatherSlices(KernelContext& c, int axis, int64_t batch_dims) {
+absl::Status GatherSlices(KernelContext& c, const I* index, int axis, int64_t batch_dims) {
   const Shape &params = *c.input(0).shape, &indices = *c.input(1).shape;
   const int batch = static_cast<int>(batch_dims);
   const int64_t batches = params.num_elements(0, batch), outer = params.num_elements(batch, axis);
   const int64_t size = params.dim(axis), inner = params.num_elements(axis + 1, params.rank());
   const int64_t count = indices.num_elements(batch, indices.rank());
-  const I* index = c.in<I>(1);
   if (c.output(0).num_elements == 0) return absl::OkStatus();  // nothing is read, whatever the indices
   for (int64_t i = 0; i < c.input(1).num_elements; ++i) {
     if (index[i] < 0 || index[i] >= size) return IndexOutOfRange(i, index[i], size);
@@ -78,18 +90,21 @@ absl::StatusOr<Kernel> GatherKernelOf(const KernelSetup& setup, int axis_input, 
       const int64_t batch = batch_dims < 0 ? batch_dims + c.input(1).rank() : batch_dims;
       if (batch > axis || batch > c.input(1).rank())
         return absl::InvalidArgumentError("batch_dims is larger than axis");
-      return wide ? GatherSlices<T, int64_t>(c, axis, batch) : GatherSlices<T, int32_t>(c, axis, batch);
+      if (wide) return GatherSlices<T>(c, c.in<int64_t>(1), axis, batch);
+      SF_ASSIGN_OR_RETURN(const int32_t* indices, Indices32(c));
+      return GatherSlices<T>(c, indices, axis, batch);
     };
   });
 }
 
 // Along axis 0 without batches, the gradient is dy's slices at the indices.
 void SlicesGradient(GradientContext& c) {
-  const Output size = Reshape(SizeOf(c.x(1)), {1});
+  const Output indices = WideIndices(c.x(1));
+  const Output size = Reshape(SizeOf(indices), {1});
   const Output shape = ShapeOf(c.x(0));
   const Output tail = StridedSlice(shape, {1}, {0}, {1}, {.end_mask = 1});
   c.set_dx(0, IndexedSlices{.values = Reshape(c.dy(0), Concat({size, tail}, 0)),
-                            .indices = Reshape(c.x(1), size),
+                            .indices = Reshape(indices, size),
                             .dense_shape = shape});
 }
 
@@ -142,7 +157,8 @@ void GatherV2Gradient(GradientContext& c) {
   }
   if (batch_dims < 0) batch_dims += c.x(1).shape().rank();
   if (batch_dims == 0 && ConstInteger(c.x(2)) == 0) return SlicesGradient(c);
-  const DataType type = c.x(1).dtype();
+  const Output indices = WideIndices(c.x(1));
+  const DataType type = indices.dtype();
   Output at = Reshape(c.x(2), {1});
   if (at.dtype() != type) at = Cast(at, type);
   const Ints zero(ZerosLike(at)), all_batches = {batch_dims};
@@ -153,14 +169,14 @@ void GatherV2Gradient(GradientContext& c) {
   const Output inner = product(StridedSlice(from_axis, {1}, {0}, {1}, {.end_mask = 1}));
   const Output blocks = product(StridedSlice(shape, zero, at, {1}, {.begin_mask = 1}));
   const Output batches = product(StridedSlice(shape, {0}, all_batches));
-  const Output counts = ShapeOf(c.x(1), {.out_type = type});
+  const Output counts = ShapeOf(indices, {.out_type = type});
   const Output count = product(StridedSlice(counts, all_batches, {0}, {1}, {.end_mask = 1}));
   const Output one = OnesLike(size);
   const Output outer = FloorDiv(blocks, Maximum(batches, one));
   const Output block = Range(Const(c.graph(), type == DT_INT64 ? Tensor(int64_t{0}) : Tensor(0)), Squeeze(blocks, {0}),
                              Const(c.graph(), type == DT_INT64 ? Tensor(int64_t{1}) : Tensor(1)));
   const Output base = Reshape(Mul(block, size), Concat({batches, outer, one}, 0));
-  const Output segments = Add(base, Reshape(c.x(1), Concat({batches, one, count}, 0)));
+  const Output segments = Add(base, Reshape(indices, Concat({batches, one, count}, 0)));
   const Output rows = Reshape(c.dy(0), Concat({Mul(blocks, count), inner}, 0));
   const Output summed = UnsortedSegmentSum(rows, Reshape(segments, {-1}), Squeeze(Mul(blocks, size), {0}));
   c.set_dx(0, Reshape(summed, shape));
@@ -169,8 +185,7 @@ void GatherV2Gradient(GradientContext& c) {
 const OpRegistrar gather_v2({.name = "GatherV2",
                              .inputs = {"params: Tparams", "indices: Tindices", "axis: Taxis"},
                              .outputs = {"output: Tparams"},
-                             .attrs = {"batch_dims: int = 0", "Tparams: type", "Tindices: indextype",
-                                       "Taxis: indextype"},
+                             .attrs = {"batch_dims: int = 0", "Tparams: type", kNarrowIndices, "Taxis: indextype"},
                              .shape = GatherV2Shape,
                              .gradient = GatherV2Gradient,
                              .kernel = GatherV2Kernel,
@@ -194,12 +209,11 @@ absl::Status GatherNdShape(ShapeContext& c) {
 }
 
 template <typename T, typename I>
-absl::Status GatherTuples(KernelContext& c) {
+absl::Status GatherTuples(KernelContext& c, const I* index) {
   const Shape& params = *c.input(0).shape;
   const int depth = static_cast<int>(c.input(1).dim(-1));
   const int64_t inner = params.num_elements(depth, params.rank());
   const int64_t count = c.input(1).shape->num_elements(0, c.input(1).rank() - 1);
-  const I* index = c.in<I>(1);
   T* to = c.out<T>(0);
   for (int64_t i = 0; i < count; ++i) {
     int64_t from = 0;
@@ -215,18 +229,23 @@ absl::Status GatherTuples(KernelContext& c) {
 absl::StatusOr<Kernel> GatherNdKernel(const KernelSetup& setup) {
   const bool wide = setup.input_dtype(1) == DT_INT64;
   return StorageKernel(setup.output_dtype(0), [&]<typename T>() -> Kernel {
-    return wide ? GatherTuples<T, int64_t> : GatherTuples<T, int32_t>;
+    return [wide](KernelContext& c) -> absl::Status {
+      if (wide) return GatherTuples<T>(c, c.in<int64_t>(1));
+      SF_ASSIGN_OR_RETURN(const int32_t* indices, Indices32(c));
+      return GatherTuples<T>(c, indices);
+    };
   });
 }
 
 void GatherNdGradient(GradientContext& c) {
-  c.set_dx(0, ScatterNd(c.x(1), c.dy(0), ShapeOf(c.x(0), {.out_type = c.x(1).dtype()})));
+  const Output indices = WideIndices(c.x(1));
+  c.set_dx(0, ScatterNd(indices, c.dy(0), ShapeOf(c.x(0), {.out_type = indices.dtype()})));
 }
 
 const OpRegistrar gather_nd({.name = "GatherNd",
                              .inputs = {"params: Tparams", "indices: Tindices"},
                              .outputs = {"output: Tparams"},
-                             .attrs = {"Tparams: type", "Tindices: indextype", kBadIndicesPolicy},
+                             .attrs = {"Tparams: type", kNarrowIndices, kBadIndicesPolicy},
                              .shape = GatherNdShape,
                              .gradient = GatherNdGradient,
                              .kernel = GatherNdKernel,

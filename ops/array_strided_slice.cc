@@ -13,15 +13,14 @@
 namespace staticflow {
 namespace {
 
-const std::vector<std::string>& SliceAttrs() {
-  static const auto& attrs = *new std::vector<std::string>{"T: type",
-                                                           "Index: indextype",
-                                                           "begin_mask: int = 0",
-                                                           "end_mask: int = 0",
-                                                           "ellipsis_mask: int = 0",
-                                                           "new_axis_mask: int = 0",
-                                                           "shrink_axis_mask: int = 0"};
-  return attrs;
+std::vector<std::string> SliceAttrs(const char* index_types) {
+  return {"T: type",
+          index_types,
+          "begin_mask: int = 0",
+          "end_mask: int = 0",
+          "ellipsis_mask: int = 0",
+          "new_axis_mask: int = 0",
+          "shrink_axis_mask: int = 0"};
 }
 
 SliceMasks MasksOf(const Node& node) {
@@ -87,8 +86,9 @@ absl::StatusOr<Kernel> StridedSliceKernel(const KernelSetup& setup) {
 }
 
 void StridedSliceGradient(GradientContext& c) {
-  const Output shape = ShapeOf(c.x(0), {.out_type = c.x(1).dtype()});
-  c.set_dx(0, StridedSliceGrad(shape, c.x(1), c.x(2), c.x(3), c.dy(0), OptionsOf(c.node())));
+  const auto wide = [&c](int i) { return c.x(i).dtype() == DT_INT16 ? Cast(c.x(i), DT_INT32) : c.x(i); };
+  const Output begin = wide(1), shape = ShapeOf(c.x(0), {.out_type = begin.dtype()});
+  c.set_dx(0, StridedSliceGrad(shape, begin, wide(2), wide(3), c.dy(0), OptionsOf(c.node())));
 }
 
 // A slice of a shape, or one of its sizes, as far as the sizes are known.
@@ -122,7 +122,7 @@ int SimplifyWholeSlice(const ShapeContext& c) {
 const OpRegistrar strided_slice({.name = "StridedSlice",
                                  .inputs = {"input: T", "begin: Index", "end: Index", "strides: Index"},
                                  .outputs = {"output: T"},
-                                 .attrs = SliceAttrs(),
+                                 .attrs = SliceAttrs("Index: {int16, int32, int64}"),
                                  .shape = StridedSliceShape,
                                  .gradient = StridedSliceGradient,
                                  .kernel = StridedSliceKernel,
@@ -168,7 +168,7 @@ const OpRegistrar strided_slice_grad({.name = "StridedSliceGrad",
                                       .inputs = {"shape: Index", "begin: Index", "end: Index", "strides: Index",
                                                  "dy: T"},
                                       .outputs = {"output: T"},
-                                      .attrs = SliceAttrs(),
+                                      .attrs = SliceAttrs("Index: indextype"),
                                       .shape = StridedSliceGradShape,
                                       .gradient = StridedSliceGradGradient,
                                       .kernel = StridedSliceGradKernel,
