@@ -4,11 +4,12 @@
 //
 // Pictures are [batch, rows, columns, channels], or [batch, channels, rows, columns] with .data_format = "NCHW" (with a
 // depth before the rows in 3-D). `ksize` and `strides` have one entry per dimension of the picture, those of batch and
-// channels 1. `padding` is "VALID", "SAME" or, for MaxPool, "EXPLICIT". What lies in the padding takes no part: an
-// average divides by the pixels that are really there. Of equal maxima the first gets the gradient (in 3-D all of them
-// do, as in TensorFlow); a NaN loses against any number. Differentiable any number of times.
-// Maxima: real numbers; averages: floating types. InvalidArgument for windows that do not fit.
-// Not thread-safe: each adds to the graph. Source: tf.nn.max_pool and its like (TensorFlow 1.15).
+// channels 1; or, for MaxPool alone and without a gradient, all of ksize but that of the channels is 1: a window over
+// as many channels as the stride says, which divide the picture's. `padding` is "VALID", "SAME" or, for MaxPool,
+// "EXPLICIT". What lies in the padding takes no part: an average divides by the pixels that are really there. Of equal
+// maxima the first gets the gradient (in 3-D all of them do, as in TensorFlow); a NaN loses against any number.
+// Differentiable any number of times. Maxima: real numbers; averages: floating types. InvalidArgument for windows that
+// do not fit. Not thread-safe: each adds to the graph. Source: tf.nn.max_pool and its like (TensorFlow 1.15).
 #ifndef STATICFLOW_OPS_POOL_H_
 #define STATICFLOW_OPS_POOL_H_
 

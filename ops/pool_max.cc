@@ -1,4 +1,10 @@
 // MaxPool, MaxPoolV2, MaxPool3D.
+#include <algorithm>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "ops/array_shapes.h"
 #include "ops/batch_rules.h"
 #include "ops/pool.h"
 #include "ops/pool_sizes.h"
@@ -6,18 +12,60 @@
 namespace staticflow {
 namespace {
 
-// MaxPool: y = the largest of the window's pixels inside the picture.
+// The window over channels: 1 where there is none. TensorFlow's rules: it is a window in two dimensions over nothing
+// else, and the next begins where it ends. Strides over pixels play no part then. Unimplemented otherwise.
+absl::StatusOr<int64_t> WindowOverChannels(const WindowRule& rule, absl::Span<const int64_t> ksize,
+                                           absl::Span<const int64_t> strides) {
+  const auto rank = static_cast<size_t>(rule.rank()), channel = static_cast<size_t>(rule.channel_dim());
+  if (rule.spatial != 2 || ksize.size() != rank || strides.size() != rank || ksize[channel] <= 1) return 1;
+  if (std::any_of(ksize.begin(), ksize.end(), [&](const int64_t& k) { return k != 1 && &k != &ksize[channel]; })) {
+    return absl::UnimplementedError(absl::StrCat("ksize is [", absl::StrJoin(ksize, ", "),
+                                                 "]: a window is over channels or over pixels, not both"));
+  }
+  if (strides[channel] == ksize[channel]) return ksize[channel];
+  return absl::UnimplementedError(
+      absl::StrCat("a window over ", ksize[channel], " channels needs as large a stride, not ", strides[channel]));
+}
+absl::Status CheckChannels(int64_t channels, int64_t window) {
+  if (channels % window == 0) return absl::OkStatus();
+  return absl::UnimplementedError(
+      absl::StrCat("a window over ", window, " channels does not divide the picture's ", channels));
+}
+
+// The window over channels, as far as the step's plan can tell; nullopt when it is computed, or unsupported.
+absl::StatusOr<std::optional<int64_t>> KnownChannelWindow(ShapeContext& c, const WindowRule& rule) {
+  std::optional<std::vector<int64_t>> ksize, strides;
+  if (HasSizeInputs(c.node())) {
+    SF_ASSIGN_OR_RETURN(ksize, c.Integers(1));
+    SF_ASSIGN_OR_RETURN(strides, c.Integers(2));
+    if (!ksize || !strides) return std::optional<int64_t>();
+  } else {
+    ksize = c.attr<std::vector<int64_t>>("ksize");
+    strides = c.attr<std::vector<int64_t>>("strides");
+  }
+  const absl::StatusOr<int64_t> window = WindowOverChannels(rule, *ksize, *strides);
+  return window.ok() ? std::optional(*window) : std::nullopt;
+}
+
+// MaxPool: y = the largest of the window's pixels inside the picture, or of its channels.
 absl::Status MaxPoolShape(ShapeContext& c) {
+  constexpr int64_t kUnknown = Shape::kUnknownDim;
   WindowRule rule;
-  SF_ASSIGN_OR_RETURN(const bool known, ReadKnownRule(c, 1, &rule));
+  const absl::StatusOr<bool> known = ReadKnownRule(c, 1, &rule);
+  SF_ASSIGN_OR_RETURN(const std::optional<int64_t> window, KnownChannelWindow(c, rule));
+  if (window <= 1 && !known.ok() && known.status().code() != absl::StatusCode::kUnimplemented) return known.status();
   SF_ASSIGN_OR_RETURN(const Shape in, c.WithRank(0, rule.rank()));
-  if (known) {
+  PictureShape picture = ReadPicture(rule, in);
+  if (window > 1) {
+    if (picture.channels != kUnknown) {
+      picture.channels = CheckChannels(picture.channels, *window).ok() ? picture.channels / *window : kUnknown;
+    }
+    c.set_output(0, WritePicture(rule, picture));
+  } else if (known.value_or(false)) {
     SF_ASSIGN_OR_RETURN(Shape out, PooledShape(rule, in));
     c.set_output(0, std::move(out));
   } else {
-    const PictureShape picture = ReadPicture(rule, in);
-    constexpr int64_t kUnknown = Shape::kUnknownDim;
-    c.set_output(0, WritePicture(rule, {picture.batch, {kUnknown, kUnknown, kUnknown}, picture.channels}));
+    c.set_output(0, WritePicture(rule, {picture.batch, {kUnknown, kUnknown, kUnknown}, kUnknown}));
   }
   return absl::OkStatus();
 }
@@ -45,8 +93,58 @@ struct RunMaxPool {
     return absl::OkStatus();
   }
 };
+
+// y[.., j, ..] = the largest of x[.., j * window + k, ..] over k: channels. Only a NaN at the window's front stays, as
+// in TensorFlow.
+template <typename T>
+bool IsLarger(T a, T b) {
+  return static_cast<ConvType<T>>(a) > static_cast<ConvType<T>>(b);
+}
+template <typename T>
+absl::Status PoolChannels(KernelContext& c, const WindowRule& rule, int64_t window) {
+  const PictureShape picture = ReadPicture(rule, *c.input(0).shape);
+  SF_RETURN_IF_ERROR(CheckChannels(picture.channels, window));
+  Shape out = *c.input(0).shape;
+  out.set_dim(rule.channel_dim(), picture.channels / window);
+  SF_RETURN_IF_ERROR(ExpectOutput(c, 0, out));
+  const int64_t pixels = picture.size[0] * picture.size[1] * picture.size[2], groups = picture.channels / window;
+  const int64_t inner = rule.channels_first ? pixels : 1, outer = groups * (rule.channels_first ? 1 : pixels);
+  for (int64_t o = c.range().begin * outer; o < c.range().end * outer; ++o) {
+    const T* x = c.in<T>(0) + o * window * inner;
+    T* y = c.out<T>(0) + o * inner;
+    std::copy_n(x, inner, y);
+    for (int64_t k = 1; k < window; ++k) {
+      for (int64_t i = 0; i < inner; ++i) y[i] = IsLarger(x[k * inner + i], y[i]) ? x[k * inner + i] : y[i];
+    }
+  }
+  return absl::OkStatus();
+}
+
+struct RunAnyMaxPool {
+  bool has_size_inputs = false;
+  int64_t window = 1;  // over channels, as attributes tell
+
+  template <typename T>
+  absl::Status operator()(KernelContext& c, const WindowRule& rule) const {
+    int64_t channels = window;
+    if (has_size_inputs) {
+      const Sizes ksize = Integers(c.input(1)), strides = Integers(c.input(2));
+      SF_ASSIGN_OR_RETURN(channels, WindowOverChannels(rule, ksize, strides));
+    }
+    if (channels > 1) return PoolChannels<T>(c, rule, channels);
+    return WithSizes<RunMaxPool>{RunMaxPool(), has_size_inputs ? 1 : 0}.template operator()<T>(c, rule);
+  }
+};
 absl::StatusOr<Kernel> MaxPoolKernel(const KernelSetup& setup) {
-  return MakeMaxPoolKernel(setup, setup.input_dtype(0), RunMaxPool());
+  RunAnyMaxPool run{.has_size_inputs = HasSizeInputs(setup.node())};
+  WindowRule rule;
+  const absl::Status read = ReadWindowRule(setup.node(), &rule);
+  if (!run.has_size_inputs) {
+    SF_ASSIGN_OR_RETURN(run.window, WindowOverChannels(rule, setup.attr<std::vector<int64_t>>("ksize"),
+                                                       setup.attr<std::vector<int64_t>>("strides")));
+  }
+  if (run.window == 1) SF_RETURN_IF_ERROR(read);
+  return MakeRealPoolKernel(setup, setup.input_dtype(0), rule, run);
 }
 
 void MaxPoolGradient(GradientContext& c) {
