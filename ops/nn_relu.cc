@@ -19,7 +19,8 @@ const OpRegistrar relu(ActivationOp("Relu", kNumberT, ReluGradient, UnaryKernel<
                                     }),
                                     "Element-wise max(x, 0).", LaneLoop<LaneOp::kRelu>));
 
-// ReluGrad: dx = dy where x > 0. `features` may be Relu's input or its output.
+// ReluGrad: dx = dy (x > 0 ? 1 : 0), so that a dy that is not finite shows everywhere. `features` may be Relu's input
+// or its output.
 void ReluGradGradient(GradientContext& c) {
   c.set_dx(0, NodeBuilder("ReluGrad", {c.dy(0), c.x(1)}).Build());
   c.set_dx(1, ZerosLike(c.x(1)));
@@ -27,7 +28,7 @@ void ReluGradGradient(GradientContext& c) {
 
 const OpRegistrar relu_grad(ActivationGradOp("ReluGrad", kNumberT, "features", ReluGradGradient,
                                              BinaryKernel<NumberTypes>([](auto dy, auto x) {
-                                               return x > decltype(x)(0) ? dy : decltype(x)(0);
+                                               return dy * (x > decltype(x)(0) ? decltype(x)(1) : decltype(x)(0));
                                              }),
                                              "The gradient of Relu by its input.", LaneLoop<LaneOp::kReluGrad>));
 
@@ -44,7 +45,7 @@ const OpRegistrar relu6(ActivationOp("Relu6", kNumberT, Relu6Gradient, UnaryKern
                                      }),
                                      "Element-wise min(max(x, 0), 6).", Relu6Loop));
 
-// Relu6Grad: dx = dy where 0 < x < 6.
+// Relu6Grad: dx = dy (0 < x < 6 ? 1 : 0).
 void Relu6GradGradient(GradientContext& c) {
   c.set_dx(0, NodeBuilder("Relu6Grad", {c.dy(0), c.x(1)}).Build());
   c.set_dx(1, ZerosLike(c.x(1)));
@@ -52,11 +53,12 @@ void Relu6GradGradient(GradientContext& c) {
 
 bool Relu6GradLoop(LoopContext& c) {
   const Lanes dy(c, 0), x(c, 1);
-  return c.set_output(0, Apply(LaneOp::kReluGrad, Choose(x < 6, dy, 0), x).reg());
+  return c.set_output(0, Apply(LaneOp::kReluGrad, dy * (x < 6), x).reg());
 }
 const OpRegistrar relu6_grad(ActivationGradOp("Relu6Grad", kNumberT, "features", Relu6GradGradient,
                                               BinaryKernel<NumberTypes>([](auto dy, auto x) {
-                                                return x > decltype(x)(0) && x < decltype(x)(6) ? dy : decltype(x)(0);
+                                                using C = decltype(x);
+                                                return dy * (x > C(0) && x < C(6) ? C(1) : C(0));
                                               }),
                                               "The gradient of Relu6 by its input.", Relu6GradLoop));
 

@@ -65,7 +65,7 @@ typename V::Vector Binary(typename V::Vector x0, typename V::Vector x1) {
   if constexpr (op == kLessEqual) return V::Select(V::LessEqual(x0, x1), one, zero);
   if constexpr (op == kEqual) return V::Select(V::Equal(x0, x1), one, zero);
   if constexpr (op == kNotEqual) return V::Select(V::Equal(x0, x1), zero, one);
-  if constexpr (op == kReluGrad) return V::Select(V::Less(zero, x1), x0, zero);
+  if constexpr (op == kReluGrad) return x0 * V::Select(V::Less(zero, x1), one, zero);
   if constexpr (op == kTanhGrad) return x1 * (one - x0 * x0);
   if constexpr (op == kSigmoidGrad) return x1 * (x0 * (one - x0));
 }

@@ -43,6 +43,15 @@ INSTANTIATE_OP_TEST(
                    .inputs = {T({1, -2, 3}), T({0, -1, 2})},
                    .want = {T({0, -0, 3})},
                    .check_gradient = false},
+                  {.name = "what is not finite",
+                   .inputs = {T({1, kNan, kInf, -kInf, kNan, kInf, kNan, 1, 1, kInf}),
+                              T({kNan, kNan, kNan, kNan, 1, -1, 0, kInf, -kInf, 2})},
+                   .want = {T({0, kNan, kNan, kNan, kNan, kNan, kNan, 1, 0, kInf})},
+                   .check_gradient = false},
+                  {.name = "half that is not finite",
+                   .inputs = {As<Half>({1, kNan, kInf, kInf}), As<Half>({kNan, -1, -1, 1})},
+                   .want = {As<Half>({0, kNan, kNan, kInf})},
+                   .check_gradient = false},
                   {.name = "int32", .inputs = {T<int32_t>({5, 6}), T<int32_t>({-1, 1})}, .want = {T<int32_t>({0, 6})}},
                   {.name = "two shapes", .inputs = {T({1, 2}), T({1, 2, 3})}, .want_error = "one shape"},
               });
@@ -79,6 +88,11 @@ INSTANTIATE_OP_TEST(
                     .want = {T<double>({0, 0, 1.1, 2})},
                     .second_order = true},
                    {.name = "corners", .inputs = {T({1, 2}), T({0, 6})}, .want = {T({0, 0})}, .check_gradient = false},
+                   {.name = "what is not finite",
+                    .inputs = {T({1, kNan, kInf, -kInf, kNan, kInf, kNan, 1, kInf, -1}),
+                               T({kNan, kNan, kNan, 7, 1, -1, 6, kInf, 3, 7})},
+                    .want = {T({0, kNan, kNan, kNan, kNan, kNan, kNan, 0, kInf, 0})},
+                    .check_gradient = false},
                    {.name = "two shapes", .inputs = {T({1, 2}), T({1, 2, 3})}, .want_error = "one shape"},
                });
 

@@ -154,7 +154,7 @@ const Exact kExact[] = {
     {LaneOp::kLessEqual, [](float x, float y, float) { return x <= y ? 1.0f : 0.0f; }},
     {LaneOp::kEqual, [](float x, float y, float) { return x == y ? 1.0f : 0.0f; }},
     {LaneOp::kNotEqual, [](float x, float y, float) { return x != y ? 1.0f : 0.0f; }},
-    {LaneOp::kReluGrad, [](float dy, float x, float) { return x > 0 ? dy : 0.0f; }},
+    {LaneOp::kReluGrad, [](float dy, float x, float) { return dy * (x > 0 ? 1.0f : 0.0f); }},
     {LaneOp::kTanhGrad,
      [](float y, float dy, float) {
        const volatile float square = y * y;
