@@ -18,7 +18,7 @@ namespace {
 template <typename T>
 void Load(const T* a, int64_t n, bool transpose, double* lu) {
   for (int64_t i = 0; i < n; ++i) {
-    for (int64_t j = 0; j < n; ++j) lu[i * n + j] = transpose ? a[j * n + i] : a[i * n + j];
+    for (int64_t j = 0; j < n; ++j) lu[i * n + j] = Widen(transpose ? a[j * n + i] : a[i * n + j]);
   }
 }
 
@@ -77,7 +77,7 @@ struct SolveFunction {
     for (int64_t b = 0; b < a.count; ++b) {
       Load(c.in<T>(0) + b * a.size(), n, adjoint, lu);
       for (int64_t i = 0; i < x.size(); ++i) {
-        solution[i] = c.num_inputs() == 2 ? c.in<T>(1)[b * x.size() + i] : (i / k == i % k ? 1 : 0);
+        solution[i] = c.num_inputs() == 2 ? Widen(c.in<T>(1)[b * x.size() + i]) : (i / k == i % k ? 1 : 0);
       }
       Eliminate(lu, n, solution, k);
       if (HasZeroPivot(lu, n)) return absl::InvalidArgumentError(absl::StrCat("matrix ", b, " is not invertible"));
@@ -101,10 +101,10 @@ void InverseGradient(GradientContext& c) {
 const BothNames inverse({.name = "MatrixInverse",
                          .inputs = {"input: T"},
                          .outputs = {"output: T"},
-                         .attrs = {"adjoint: bool = false", kLinalgT},
+                         .attrs = {"adjoint: bool = false", kLinalgHalfT},
                          .shape = SquareShape,
                          .gradient = InverseGradient,
-                         .kernel = LinalgKernel<SolveFunction>,
+                         .kernel = LinalgKernel<SolveFunction, Half>,
                          .batch = MatricesBatch,
                          .doc = "The inverse of each square matrix."});
 

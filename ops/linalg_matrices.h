@@ -13,6 +13,7 @@
 namespace staticflow {
 
 inline constexpr char kLinalgT[] = "T: {double, float}";
+inline constexpr char kLinalgHalfT[] = "T: {double, float, half}";
 
 // The innermost matrices of a tensor.
 struct Matrices {
@@ -34,11 +35,11 @@ absl::Status SolveShape(ShapeContext& c);
 // `x` with its last two dimensions exchanged.
 Output Adjoint(Output x);
 
-// The kernel Function<float> or Function<double>, by the type of input 0.
-template <template <typename> typename Function>
+// The kernel Function<float> or Function<double>, by the type of input 0, or one for some of the other types `More`.
+template <template <typename> typename Function, typename... More>
 absl::StatusOr<Kernel> LinalgKernel(const KernelSetup& setup) {
   Kernel kernel;
-  DispatchType<float, double>(setup.input_dtype(0), [&]<typename T>() { kernel = Function<T>(setup); });
+  DispatchType<float, double, More...>(setup.input_dtype(0), [&]<typename T>() { kernel = Function<T>(setup); });
   if (!kernel) return NoKernelFor(setup, setup.input_dtype(0));
   return kernel;
 }

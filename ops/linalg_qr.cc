@@ -62,7 +62,7 @@ template <typename T>
 void Factorize(const T* a, int64_t m, int64_t n, int64_t k, T* q, T* r, double* columns, double* basis, double* tau) {
   const int64_t p = std::min(m, n);
   for (int64_t i = 0; i < m; ++i) {
-    for (int64_t j = 0; j < n; ++j) columns[j * m + i] = a[i * n + j];
+    for (int64_t j = 0; j < n; ++j) columns[j * m + i] = Widen(a[i * n + j]);
   }
   for (int64_t j = 0; j < p; ++j) {
     double* column = columns + j * m + j;
@@ -138,10 +138,10 @@ void QrGradient(GradientContext& c) {
 const OpRegistrar qr({.name = "Qr",
                       .inputs = {"input: T"},
                       .outputs = {"q: T", "r: T"},
-                      .attrs = {"full_matrices: bool = false", kLinalgT},
+                      .attrs = {"full_matrices: bool = false", kLinalgHalfT},
                       .shape = QrShape,
                       .gradient = QrGradient,
-                      .kernel = LinalgKernel<QrFunction>,
+                      .kernel = LinalgKernel<QrFunction, Half>,
                       .batch = MatricesBatch,
                       .doc = "The QR decomposition of each matrix."});
 

@@ -15,9 +15,22 @@ namespace staticflow {
 namespace {
 
 // EuclideanNorm: y = sqrt(the sum of squares).   dx = dy x / y.
+// The sum of integers wraps around in their type, as TensorFlow's does. Of one that has become negative there is no
+// root: it gives what the processor makes of NaN as int32 or int64, cut to the type.
+template <typename T, typename A>
+T RootOf(A sum) {
+  if constexpr (std::is_integral_v<T>) {
+    const T wrapped = static_cast<T>(sum);
+    if (!(wrapped < T(0))) return static_cast<T>(std::sqrt(static_cast<double>(wrapped)));
+    return sizeof(T) < sizeof(int32_t) ? T(0) : std::numeric_limits<T>::min();
+  } else {
+    return T(std::sqrt(sum));
+  }
+}
 template <typename T>
 absl::Status NormInto(KernelContext& c) {
-  using A = std::conditional_t<std::is_integral_v<T> || std::is_same_v<T, double>, double, float>;
+  using Real = std::conditional_t<std::is_same_v<T, double>, double, float>;
+  using A = std::conditional_t<std::is_integral_v<T>, uint64_t, Real>;
   const Shape& in = *c.input(0).shape;
   absl::InlinedVector<bool, 8> reduced(in.rank(), false);
   for (int64_t axis : Integers(c.input(1))) {
@@ -36,12 +49,12 @@ absl::Status NormInto(KernelContext& c) {
     const A x = static_cast<A>(Widen(c.in<T>(0)[i]));
     sums[o] += x * x;
   }
-  for (int64_t o = 0; o < outputs; ++o) c.out<T>(0)[o] = T(std::sqrt(sums[o]));
+  for (int64_t o = 0; o < outputs; ++o) c.out<T>(0)[o] = RootOf<T>(sums[o]);
   return absl::OkStatus();
 }
 absl::StatusOr<Kernel> NormKernel(const KernelSetup& setup) {
   Kernel kernel;
-  DispatchType<float, double, Half, BFloat16, int32_t, int64_t, uint8_t, int8_t, int16_t, uint16_t>(
+  DispatchType<float, double, Half, BFloat16, int32_t, int64_t, uint8_t, int8_t, int16_t, uint16_t, uint32_t, uint64_t>(
       setup.input_dtype(0), [&]<typename T>() { kernel = NormInto<T>; });
   if (!kernel) return NoKernelFor(setup, setup.input_dtype(0));
   return kernel;

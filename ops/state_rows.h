@@ -10,7 +10,7 @@
 
 namespace staticflow {
 
-// How one element of a variable takes on an update: half and bfloat16 in float, integers wrap around.
+// How one element of a variable takes on an update: half and bfloat16 in float; integers wrap around, bools are or-ed.
 struct ReplaceElement {
   template <typename T>
   static T Apply(const T&, const T& update) {
@@ -20,7 +20,11 @@ struct ReplaceElement {
 struct AddToElement {
   template <typename T>
   static T Apply(T a, T b) {
-    return T(WrapAdd(Widen(a), Widen(b)));
+    if constexpr (std::is_same_v<T, bool>) {
+      return a || b;
+    } else {
+      return T(WrapAdd(Widen(a), Widen(b)));
+    }
   }
 };
 struct SubtractFromElement {

@@ -91,15 +91,17 @@ absl::Status NonAliasingShape(ShapeContext& c) {
   c.set_output(0, c.input(0));
   return absl::OkStatus();
 }
+constexpr char kAddedT[] =
+    "T: {float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64, bool}";
 absl::StatusOr<Kernel> NonAliasingKernel(const KernelSetup& setup) {
   Kernel kernel;
-  DispatchType<float, double, Half, BFloat16, int32_t, int64_t, uint8_t, int8_t, int16_t, uint16_t, uint32_t, uint64_t>(
-      setup.output_dtype(0), [&]<typename T>() {
-        kernel = [](KernelContext& c) {
-          CopyInput(c, 0, 0);
-          return ScatterSlices<AddToElement>(c, *c.output(0).shape, c.out<T>(0));
-        };
-      });
+  DispatchType<float, double, Half, BFloat16, int32_t, int64_t, uint8_t, int8_t, int16_t, uint16_t, uint32_t, uint64_t,
+               bool>(setup.output_dtype(0), [&]<typename T>() {
+    kernel = [](KernelContext& c) {
+      CopyInput(c, 0, 0);
+      return ScatterSlices<AddToElement>(c, *c.output(0).shape, c.out<T>(0));
+    };
+  });
   if (!kernel) return NoKernelFor(setup, setup.output_dtype(0));
   return kernel;
 }
@@ -110,7 +112,7 @@ void NonAliasingGradient(GradientContext& c) {
 const OpRegistrar non_aliasing({.name = "ScatterNdNonAliasingAdd",
                                 .inputs = {"input: T", "indices: Tindices", "updates: T"},
                                 .outputs = {"output: T"},
-                                .attrs = {"T: realnumbertype", "Tindices: indextype", kBadIndicesPolicy},
+                                .attrs = {kAddedT, "Tindices: indextype", kBadIndicesPolicy},
                                 .shape = NonAliasingShape,
                                 .gradient = NonAliasingGradient,
                                 .kernel = NonAliasingKernel,

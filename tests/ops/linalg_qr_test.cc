@@ -7,6 +7,13 @@ namespace {
 INSTANTIATE_OP_TEST(
     Qr,
     {
+        {.name = "half",
+         .inputs = {T<Half>({3, 2}, {Half(1.f), Half(2.f), Half(3.f), Half(4.f), Half(5.f), Half(6.f)})},
+         .want = {T<Half>({3, 2},
+                          {Half(-.1689f), Half(.8950f), Half(-.5068f), Half(.2786f), Half(-.8447f), Half(-.3472f)}),
+                  T<Half>({2, 2}, {Half(-5.918f), Half(-7.4375f), Half(0.f), Half(.8213f)})},
+         .tolerance = 8e-3,
+         .check_gradient = false},
         {.name = "square",
          .inputs = {M<double>({{1.62, -0.61, -0.53}, {-1.07, 0.87, -2.3}, {1.74, -0.76, 0.32}})},
          .want = {M<double>({{-0.621383295952231, -0.405592510983165, -0.670356259421744},

@@ -16,6 +16,13 @@ constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 INSTANTIATE_OP_TEST(
     MatrixInverse,
     {
+        {.name = "half",
+         .inputs = {T<Half>({2, 2, 2},
+                            {Half(1.f), Half(2.f), Half(3.f), Half(4.f), Half(2.f), Half(0.f), Half(1.f), Half(4.f)})},
+         .attrs = {{"adjoint", true}},
+         .want = {T<Half>({2, 2, 2}, {Half(-2.f), Half(1.5f), Half(1.f), Half(-.5f), Half(.5f), Half(-.125f), Half(0.f),
+                                      Half(.25f)})},
+         .check_gradient = false},
         {.name = "one",
          .inputs = {M<double>({{1.62, -0.61, -0.53}, {-1.07, 0.87, -2.3}, {1.74, -0.76, 0.32}})},
          .want = {M<double>({{-6.59244040516415, 2.68255264173119, 8.36211769138983},

@@ -18,6 +18,22 @@ INSTANTIATE_OP_TEST(
       .want = {M({{3.0413814, 4.472136, 2.236068}})}},
      {.name = "all", .inputs = {M({{3, -4, 1}, {0.5, 2, -2}}), T<int32_t>({0, 1})}, .want = {Tensor(5.8523498f)}},
      {.name = "int", .inputs = {T<int32_t>({3, 4}), T<int32_t>({0})}, .want = {Tensor(5)}},
+     {.name = "int32 that overflows",
+      .inputs = {M<int32_t>({{100000, 3}, {60000, 60000}}), T<int32_t>({1})},
+      .want = {T<int32_t>({37550, std::numeric_limits<int32_t>::min()})}},
+     {.name = "int64 that overflows",
+      .inputs = {T<int64_t>({3000000000, 3000000000}), T<int32_t>({0})},
+      .want = {Tensor(std::numeric_limits<int64_t>::min())}},
+     {.name = "uint32 that overflows",
+      .inputs = {M<uint32_t>({{100000, 3}, {60000, 60000}}), T<int32_t>({1})},
+      .want = {T<uint32_t>({37550, 53898})}},
+     {.name = "uint64", .inputs = {T<uint64_t>({3, 4, 8589934592}), T<int32_t>({0})}, .want = {T<uint64_t>({}, {5})}},
+     {.name = "int16 that overflows",
+      .inputs = {M<int16_t>({{-31072, 3}, {-5536, -5536}}), T<int32_t>({1})},
+      .want = {T<int16_t>({0, 135})}},
+     {.name = "uint8 that overflows",
+      .inputs = {T<uint8_t>({100, 3, 3, 4, 60, 60}), T<int32_t>({0})},
+      .want = {T<uint8_t>({}, {9})}},
      {.name = "axis", .inputs = {M({{3, -4, 1}, {0.5, 2, -2}}), T<int32_t>({2})}, .want_error = "axis"}});
 
 INSTANTIATE_OP_TEST(

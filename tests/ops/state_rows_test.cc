@@ -225,7 +225,11 @@ INSTANTIATE_OP_TEST(ResourceScatterNdMax,
                       .want_error = "updates"}});
 
 INSTANTIATE_OP_TEST(ScatterNdNonAliasingAdd,
-                    {{.name = "elements",
+                    {{.name = "bool",
+                      .inputs = {T<bool>({true, false, false, false}), M<int32_t>({{1}, {0}, {2}, {2}}),
+                                 T<bool>({true, true, true, false})},
+                      .want = {T<bool>({true, true, true, false})}},
+                     {.name = "elements",
                       .inputs = {M({{1, 2}, {3, 4}, {5, 6}}), M<int32_t>({{2, 1}, {0, 0}, {2, 1}}), T({9, -8, 3.5})},
                       .want = {M({{-7, 2}, {3, 4}, {5, 18.5}})},
                       .second_order = true},
