@@ -17,7 +17,8 @@ namespace staticflow {
 Operation SaveV2(Operand prefix, Operand tensor_names, Operand shape_and_slices, absl::Span<const Output> tensors,
                  const OpOptions& options = {});
 // The tensors of the checkpoint `prefix`, in the order of their names. When run, NotFound lists all names that the
-// checkpoint lacks; InvalidArgument for another dtype or a slice that does not fit; DataLoss for damage.
+// checkpoint lacks; InvalidArgument for another dtype or a slice that does not fit; DataLoss for damage,
+// OutOfRange for a data file that is cut off.
 std::vector<Output> RestoreV2(Operand prefix, Operand tensor_names, Operand shape_and_slices,
                               std::vector<DataType> dtypes, const OpOptions& options = {});
 // The same in the format of TensorFlow before 0.12 (runtime/io/checkpoint_v1.h): one file `filename`, or several that

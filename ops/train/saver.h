@@ -68,7 +68,8 @@ class Saver {
 
   // Gives all variables of the saver the values of the checkpoint. Nothing is changed after an error: NotFound lists
   // every variable that the checkpoint lacks, InvalidArgument every one of another shape or dtype, both together with
-  // the entries that no variable takes; DataLoss: damage.
+  // the entries that no variable takes; DataLoss: damage; OutOfRange: a data file that is
+  // cut off.
   absl::Status Restore(Session& session, const std::string& prefix);
 
   // Takes over checkpoints that an earlier process wrote, as the `checkpoint` file of `directory` lists them: they

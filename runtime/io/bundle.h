@@ -52,8 +52,9 @@ struct BundleLimits {
 };
 
 // Reads a checkpoint. The files may hold anything: damage is DataLoss (what contradicts the format, a wrong checksum,
-// a size that does not fit), a missing file or tensor is NotFound, a limit is ResourceExhausted. Memory is taken only
-// for sizes that the files really have. Thread-safe after Open.
+// a size that does not fit) or, for a data file that ends too early, OutOfRange as in TensorFlow; a missing file or
+// tensor is NotFound, a limit is ResourceExhausted. Memory is taken only for sizes that the files really have.
+// Thread-safe after Open.
 class BundleReader {
  public:
   // Reads and checks the index, and the sizes of the data files. Where there is no index, `prefix` may be the file (or
@@ -87,6 +88,7 @@ class BundleReader {
   absl::StatusOr<Tensor> ReadWhole(absl::string_view name, const BundleEntry& entry) const;
   absl::StatusOr<Tensor> ReadPartitioned(const std::string& name, const BundleEntry& entry) const;
   absl::Status Damaged(absl::string_view name, absl::string_view what) const;
+  absl::Status CutOff(absl::string_view name, absl::string_view what) const;
 
   Env* env_;
   std::string prefix_;

@@ -60,6 +60,10 @@ absl::Status BundleReader::Damaged(absl::string_view name, absl::string_view wha
   return absl::DataLossError(absl::StrCat(prefix_, ": tensor '", absl::CEscape(name), "': ", what));
 }
 
+absl::Status BundleReader::CutOff(absl::string_view name, absl::string_view what) const {
+  return absl::OutOfRangeError(absl::StrCat(prefix_, ": tensor '", absl::CEscape(name), "': ", what));
+}
+
 absl::StatusOr<BundleReader> BundleReader::Open(Env* env, const std::string& prefix, const BundleLimits& limits) {
   const std::string previous = BundlePreviousPrefix(prefix);
   SF_ASSIGN_OR_RETURN(const bool interrupted, env->FileExists(BundleIndexPath(previous)));
@@ -158,8 +162,8 @@ absl::Status BundleReader::OpenShards() {
 absl::Status BundleReader::CheckPlace(absl::string_view name, const BundleEntry& entry) const {
   const uint64_t file_size = shards_.at(entry.shard).size;
   if (entry.offset > file_size || entry.size > file_size - entry.offset)
-    return Damaged(name, absl::StrCat(entry.size, " bytes at ", entry.offset, " do not fit into a data file of ",
-                                      file_size, " bytes"));
+    return CutOff(name, absl::StrCat(entry.size, " bytes at ", entry.offset, " do not fit into a data file of ",
+                                     file_size, " bytes"));
   const int64_t elements = entry.shape.num_elements();
   const int element_size = DataTypeSize(entry.dtype);
   const std::string type = absl::StrCat(DataTypeName(entry.dtype), entry.shape.ToString());
@@ -217,7 +221,7 @@ absl::Status BundleReader::CheckSlices(const std::string& name, const BundleEntr
 
 absl::Status BundleReader::ReadAndCheck(absl::string_view name, const BundleEntry& entry, char* bytes) const {
   SF_ASSIGN_OR_RETURN(const size_t got, shards_.at(entry.shard).file->Read(entry.offset, entry.size, bytes));
-  if (got != entry.size) return Damaged(name, "the data file became shorter while being read");
+  if (got != entry.size) return CutOff(name, "the data file became shorter while being read");
   if (crc32c::Value(absl::string_view(bytes, entry.size)) != entry.crc)
     return Damaged(name, "the checksum of its bytes is wrong");
   return absl::OkStatus();
@@ -226,7 +230,7 @@ absl::Status BundleReader::ReadAndCheck(absl::string_view name, const BundleEntr
 absl::Status BundleReader::ReadStrings(absl::string_view name, const BundleEntry& entry, Tensor* tensor) const {
   std::string bytes(entry.size, '\0');
   SF_ASSIGN_OR_RETURN(const size_t got, shards_.at(entry.shard).file->Read(entry.offset, entry.size, bytes.data()));
-  if (got != entry.size) return Damaged(name, "the data file became shorter while being read");
+  if (got != entry.size) return CutOff(name, "the data file became shorter while being read");
   absl::string_view input = bytes;
   std::vector<uint64_t> lengths(static_cast<size_t>(entry.shape.num_elements()));
   uint32_t crc = 0;
