@@ -118,12 +118,19 @@ std::vector<BatchInput> FindBatch(const std::vector<Node*>& nodes) {
   return open.empty() ? complete : open;
 }
 
+// The scalar by which `node` decides what passes: of a Switch, or of an op that chooses between its operands.
+Output Decider(const Node& node) {
+  if (node.op().is(OpRole::kSwitch)) return node.input(1);
+  const bool chooses = node.num_inputs() == 3 && node.input(1).dtype() == node.input(2).dtype();
+  return chooses && MayBePredicate(node.input(0)) ? node.input(0) : Output();
+}
+
 // What could decide the conds: a bool scalar that is fed, behind each Switch's predicate, or else the predicate itself.
 std::vector<Output> OpenPredicates(const BatchFlow& flow) {
   std::vector<Output> predicates;
   for (const Node* node : flow.nodes()) {
-    if (!node->op().is(OpRole::kSwitch) || flow.Value(node->input(1)) != nullptr) continue;
-    Output predicate = node->input(1);
+    Output predicate = Decider(*node);
+    if (!predicate.valid() || flow.Value(predicate) != nullptr) continue;
     while (predicate.node()->num_inputs() == 1 && MayBePredicate(predicate.node()->input(0)) &&
            !predicate.node()->op().is(OpRole::kDefault)) {
       predicate = predicate.node()->input(0);

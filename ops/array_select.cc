@@ -1,4 +1,6 @@
 // Select, SelectV2, Where.
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "ops/array.h"
 #include "ops/array_shapes.h"
@@ -62,6 +64,21 @@ bool SelectLoop(LoopContext& c) {
   return !chooses_rows && LaneLoop<LaneOp::kSelect>(c);
 }
 
+// A condition that is known, the mode of a layer, say, chooses all of one side: that side alone counts.
+bool ChosenBatch(BatchContext& c) {
+  const Tensor* condition = c.value(0);
+  if (condition == nullptr || condition->dtype() != DT_BOOL || condition->num_elements() != 1) return false;
+  const int chosen = *static_cast<const bool*>(condition->raw()) ? 1 : 2;
+  const bool known = c.input_shape(1).has_rank() && c.input_shape(2).has_rank();
+  const int rank = known ? std::max(c.input_shape(1).rank(), c.input_shape(2).rank()) : c.output_shape(0).rank();
+  const std::optional<BatchRows> rows = c.AgreeingBroadcast({chosen}, rank);
+  if (rows.has_value()) c.set_all(*rows);
+  return true;
+}
+void SelectBatch(BatchContext& c) {
+  if (!ChosenBatch(c)) SameDimensionsBatch(c);
+}
+
 const OpRegistrar select({.name = "Select",
                           .inputs = {"condition: bool", "t: T", "e: T"},
                           .outputs = {"output: T"},
@@ -71,7 +88,7 @@ const OpRegistrar select({.name = "Select",
                           .kernel = SelectKernel,
                           .iteration = {.split = Split::kRows},
                           .loop = SelectLoop,
-                          .batch = SameDimensionsBatch,
+                          .batch = SelectBatch,
                           .doc = "Elements of t where the condition holds, of e elsewhere."});
 
 // SelectV2: the same with broadcasting.
@@ -124,6 +141,10 @@ void SelectV2Gradient(GradientContext& c) {
   c.set_dx(2, SumToShapeOf(Where(c.x(0), zeros, c.dy(0)), c.x(2), c.y(0)));
 }
 
+void SelectV2Batch(BatchContext& c) {
+  if (!ChosenBatch(c)) ElementwiseBatch(c);
+}
+
 const OpRegistrar select_v2({.name = "SelectV2",
                              .inputs = {"condition: bool", "t: T", "e: T"},
                              .outputs = {"output: T"},
@@ -134,6 +155,7 @@ const OpRegistrar select_v2({.name = "SelectV2",
                              .traits = kElementwise,
                              .iteration = {.split = Split::kFlat},
                              .loop = LaneLoop<LaneOp::kSelect>,
+                             .batch = SelectV2Batch,
                              .doc = "Elements of t where the condition holds, of e elsewhere, all broadcast."});
 
 // Where: the indices of the nonzero elements.

@@ -156,6 +156,16 @@ const DependenceCase kArrays[] = {
        return Concat({in.x, ZerosLike(in.x)}, 1);
      },
      kIndependent},
+    {"the batch's mean or none, as a mode selects",
+     [](const Inputs& in) { return in.x - Where(in.is_training, Mean(in.x, {0}), ZerosLike(Mean(in.x, {0}))); },
+     kDepends, "Mean over axis 0", true},
+    {"the batch's mean, not selected",
+     [](const Inputs& in) {
+       return in.x - Select(in.is_training, Mean(in.x, {0}), Const(in.g, Tensor::Vector<float>({0, 0, 0, 0, 0, 0})));
+     },
+     kIndependent, "", false},
+    {"the other rows, not selected", [](const Inputs& in) { return Select(in.is_training, in.x, Reverse(in.x, {0})); },
+     kIndependent, "", true},
     {"one example", [](const Inputs& in) { return in.x - Row(in); }, kDepends, "takes a part of the batch"},
     {"all of the batch",
      [](const Inputs& in) {
@@ -299,15 +309,18 @@ TEST(BatchDependenceModes, TellsBothValuesOfThePredicate) {
   Graph g;
   const Output x = Placeholder(g, {.dtype = DT_FLOAT, .shape = {-1, 6}, .name = "x"});
   const Output is_training = PlaceholderWithDefault(g, false, {.name = "is_training"});
-  const Output y = layers::BatchNormalization(g, x, {.training = is_training});
-  const absl::StatusOr<BatchDependence> d = AnalyzeBatchDependence(y);
-  ASSERT_TRUE(d.ok()) << d.status();
-  ASSERT_EQ(d->modes.size(), 2u) << d->ToString();
-  EXPECT_EQ(d->modes[0].predicate, is_training);
-  EXPECT_EQ(d->modes[0].verdict, kIndependent);
-  EXPECT_EQ(d->modes[1].verdict, kDepends);
-  EXPECT_NE(d->ToString().find("when is_training is true: depends: Mean over axis 0"), std::string::npos)
-      << d->ToString();
+  const Output by_cond = layers::BatchNormalization(g, x, {.training = is_training});
+  const Output selected = x - Where(is_training, Mean(x, {0}), Const(g, 0.0f));
+  for (Output y : {by_cond, selected}) {
+    const absl::StatusOr<BatchDependence> d = AnalyzeBatchDependence(y);
+    ASSERT_TRUE(d.ok()) << d.status();
+    ASSERT_EQ(d->modes.size(), 2u) << d->ToString();
+    EXPECT_EQ(d->modes[0].predicate, is_training);
+    EXPECT_EQ(d->modes[0].verdict, kIndependent);
+    EXPECT_EQ(d->modes[1].verdict, kDepends);
+    EXPECT_NE(d->ToString().find("when is_training is true: depends: Mean over axis 0"), std::string::npos)
+        << d->ToString();
+  }
 }
 
 TEST(BatchDependenceModes, TakesTheBatchFromTheCaller) {
