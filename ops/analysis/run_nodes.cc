@@ -14,6 +14,8 @@
 namespace staticflow {
 namespace {
 
+constexpr int kMaxPredicateDepth = 8;  // of LogicalAnd and LogicalOr
+
 bool IsOptimizerUpdate(const Node& node) {
   for (absl::string_view prefix : {"Apply", "SparseApply", "ResourceApply", "ResourceSparseApply"}) {
     if (absl::StartsWith(node.type(), prefix)) return true;
@@ -50,7 +52,9 @@ void RunNodes::Collect(absl::Span<const Output> fetches, absl::Span<const Operat
   rank_ = std::move(needed.rank);
 }
 
-std::optional<bool> RunNodes::Predicate(Output predicate) const {
+std::optional<bool> RunNodes::Predicate(Output predicate) const { return Predicate(predicate, kMaxPredicateDepth); }
+
+std::optional<bool> RunNodes::Predicate(Output predicate, int depth) const {
   bool negated = false;
   for (int steps = 0; predicate.valid() && steps <= graph_.num_nodes(); ++steps) {
     const Tensor* value = nullptr;
@@ -67,6 +71,11 @@ std::optional<bool> RunNodes::Predicate(Output predicate) const {
     } else if (node.op().is(OpRole::kSwitch)) {
       predicate = node.input(0);
       continue;
+    } else if (IsType(node, {"LogicalAnd", "LogicalOr"}) && depth > 0) {
+      const bool decides = IsType(node, {"LogicalOr"});  // one input that is this is enough
+      const std::optional<bool> a = Predicate(node.input(0), depth - 1), b = Predicate(node.input(1), depth - 1);
+      if (a == decides || b == decides) return decides != negated;
+      return a.has_value() && b.has_value() ? std::optional(decides == negated) : std::nullopt;
     }
     if (value == nullptr || value->dtype() != DT_BOOL || value->num_elements() != 1) return std::nullopt;
     return *static_cast<const bool*>(value->raw()) != negated;

@@ -33,7 +33,7 @@ class RunNodes {
   bool MayBeComputed(Output output) const;
   bool IsFed(Output output) const { return feeds_.contains(output); }
 
-  // The value of a bool scalar, where it is known.
+  // The value of a bool scalar, where it is known, through LogicalNot, LogicalAnd and LogicalOr, too.
   std::optional<bool> Predicate(Output predicate) const;
   // The shape of an output with the feeds' shapes put in; unknown where nothing tells.
   const Shape& ShapeOf(Output output) const;
@@ -48,6 +48,7 @@ class RunNodes {
   Node* Trained(const Node& node) const;
 
  private:
+  std::optional<bool> Predicate(Output predicate, int depth) const;
   void Collect(absl::Span<const Output> fetches, absl::Span<const Operation> targets);
   void FindLiving();
   void InferAll() const;

@@ -180,6 +180,11 @@ class Auditor {
       });
     });
   }
+  // Whether anything trainable comes before.
+  bool FollowsTrainable(Output input) const {
+    const RunNodes before(graph_, {}, {input}, {});
+    return absl::c_any_of(trainable_, [&](const Node* variable) { return before.Needs(*variable); });
+  }
   // Whether the run trains what the layer belongs to: its gamma or beta, or without these what comes right before it.
   bool BelongsToTraining(const BatchNormLayerRun& layer) const {
     if (!layer.trained.empty()) return true;
@@ -202,12 +207,15 @@ class Auditor {
       return Report(BatchNormIssue::kForeignUpdate, layer, "this training run moves the averages of ", name,
                     ", of which it trains nothing: give Minimize {.update_ops = UpdateOps::kOfLoss}");
     }
-    if (UsesBatch(layer) && layer.updates.empty() && !layer.layer.updates.empty() && !IsFrozen(layer) &&
-        BelongsToTraining(layer)) {
+    if (!layer.updates.empty() || IsMovedElsewhere(layer)) return;
+    if (UsesBatch(layer) && !layer.layer.updates.empty() && !IsFrozen(layer) && BelongsToTraining(layer)) {
       return ReportNoUpdate(layer);
     }
-    const bool in_training = !layer.trained.empty() || (Parameters(layer.layer).empty() && BelongsToTraining(layer));
-    if (!in_training || !layer.updates.empty()) return;
+    // Data that are standardized by variables are no layer that learns anything.
+    const bool in_training =
+        !layer.trained.empty() ||
+        (Parameters(layer.layer).empty() && FollowsTrainable(layer.layer.input) && BelongsToTraining(layer));
+    if (!in_training) return;
     const std::vector<const Node*> others = OtherWrites(layer.layer);
     if (absl::c_any_of(others, [&](const Node* write) { return run_.MayRun(*write); })) return;
     const bool never = layer.layer.updates.empty() && others.empty();
@@ -223,6 +231,14 @@ class Auditor {
              " with the statistics of its batch", Decision(layer),
              ", and nothing in the graph ever moves its averages, which inference will use");
     }
+  }
+
+  // Whether the run moves the averages where the layer is applied to something else, as of the first of several towers.
+  bool IsMovedElsewhere(const BatchNormLayerRun& layer) const {
+    return absl::c_any_of(audit_.layers, [&](const BatchNormLayerRun& other) {
+      return other.layer.moving_mean != nullptr && other.layer.moving_mean == layer.layer.moving_mean &&
+             !other.updates.empty();
+    });
   }
 
   // What else writes the moving averages, in ways that are not those of a layer: of either, or one that is missing.
@@ -352,11 +368,6 @@ class Auditor {
   BatchNormAudit audit_;
 };
 
-std::string Names(const std::vector<const Node*>& nodes) {
-  if (nodes.empty()) return "none";
-  return absl::StrJoin(nodes, ", ", [](std::string* out, const Node* node) { out->append(node->name()); });
-}
-
 // For sessions: the sentences alone. In a graph without layers looking for them is all there is to do.
 std::vector<std::string> AuditBatchNormOfStep(AuditedStep& step) {
   const RunningStep& run = step.running();
@@ -381,26 +392,6 @@ absl::StatusOr<BatchNormAudit> AuditBatchNorm(const Graph& g, const Session::Fee
     return absl::InvalidArgumentError("AuditBatchNorm: a fetch or target is none of this graph");
   }
   return Auditor(g, feeds, fetches, targets, options).Run();
-}
-
-std::string BatchNormAudit::ToString() const {
-  std::string text = absl::StrCat(trains ? "training" : "inference", " run, ", layers.size(),
-                                  layers.size() == 1 ? " batch-norm layer\n" : " batch-norm layers\n");
-  for (const BatchNormLayerRun& run : layers) {
-    const char* statistics = run.statistics == BatchNormStatistics::kBatch    ? "statistics of the batch"
-                             : run.statistics == BatchNormStatistics::kMoving ? "moving averages"
-                                                                              : "either statistics";
-    absl::StrAppend(&text, "  ", run.layer.name, ": ", statistics);
-    if (run.layer.statistics == BatchNormStatistics::kDecided && run.layer.predicate.valid()) {
-      absl::StrAppend(&text, " (", run.layer.predicate.node()->name(), " decides)");
-    }
-    if (run.elements_per_channel >= 0) absl::StrAppend(&text, ", ", run.elements_per_channel, " elements per channel");
-    absl::StrAppend(&text, "\n    updates: ", Names(run.updates), "\n    trained: ", Names(run.trained), "\n");
-    if (!run.saved.empty() || !run.not_saved.empty()) absl::StrAppend(&text, "    saved: ", Names(run.saved), "\n");
-    if (!run.not_saved.empty()) absl::StrAppend(&text, "    not saved: ", Names(run.not_saved), "\n");
-  }
-  for (const BatchNormFinding& finding : findings) absl::StrAppend(&text, "  warning: ", finding.message, "\n");
-  return text;
 }
 
 }  // namespace staticflow

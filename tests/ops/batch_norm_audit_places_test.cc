@@ -35,6 +35,7 @@ struct Program {
                           {labels, Tensor::Matrix<float>({{1, 0}, {0, 1}, {1, 0}, {0, 1}})}};
   std::vector<Output> fetches = {};
   std::vector<Operation> targets = {};
+  std::vector<CollectionItem> updates = {};  // those that a program picks
 
   Output Hidden() { return layers::Dense(g, x, {.units = 3, .use_bias = false}); }
   void Predict(Output h, bool training) {
@@ -42,11 +43,14 @@ struct Program {
     feeds[1] = {is_training, training};
   }
   void Train(Output h, bool training, bool with_updates) {
+    TrainAfter(h, with_updates ? g.collection(kUpdateOps) : std::vector<CollectionItem>(), training);
+  }
+  void TrainAfter(Output h, const std::vector<CollectionItem>& after_these, bool training = true) {
     const Output logits = layers::Dense(g, h, {.units = 2, .name = "logits"});
     const Output loss = Mean(SoftmaxCrossEntropyWithLogits(logits, labels));
     feeds.emplace_back(is_training, training);
     fetches = {loss};
-    const ControlDependencies after(g, with_updates ? g.collection(kUpdateOps) : std::vector<CollectionItem>());
+    const ControlDependencies after(g, after_these);
     targets = {train::GradientDescent(g, {.learning_rate = 0.1}).Minimize(loss)};
   }
 };
@@ -128,6 +132,34 @@ Output Shared(Program& p, bool shared) {
   return apply(apply(p.Hidden(), "bn"), shared ? "bn" : "other");
 }
 
+// Two towers that share a layer: the updates of one are enough.
+Output Towers(Program& p) {
+  const auto tower = [&](Output h) {
+    return layers::BatchNormalization(p.g, h, {.training = p.is_training, .name = "bn", .reuse = Reuse::kAutoReuse});
+  };
+  const Output h = p.Hidden(), first = tower(h);
+  p.updates = p.g.collection(kUpdateOps);
+  return first + tower(h * 2);
+}
+
+// Data standardized by a mean and a variance that were computed before.
+Output Standardized(Program& p) {
+  const auto variable = [&](const char* name, float value) {
+    return GetVariable(p.g, name, {.shape = {3}, .initializer = initializers::Constant(value), .trainable = false});
+  };
+  return (p.x - variable("mean", 1).snapshot) / Sqrt(variable("variance", 2).snapshot + 1e-6);
+}
+Output AfterStandardization(Program& p) {
+  const Output h = layers::Dense(p.g, Standardized(p), {.units = 3});
+  return layers::BatchNormalization(p.g, h, {.training = p.is_training, .name = "bn"});
+}
+
+Output ByTwoSwitches(Program& p) {
+  const Output frozen = PlaceholderWithDefault(p.g, false, {.name = "frozen"});
+  const Output training = LogicalAnd(p.is_training, LogicalNot(frozen));
+  return layers::BatchNormalization(p.g, p.Hidden(), {.training = training, .name = "bn"});
+}
+
 struct PlaceRow {
   const char* name;
   std::function<void(Program&)> wrong, right;
@@ -135,6 +167,18 @@ struct PlaceRow {
 };
 
 const PlaceRow kRows[] = {
+    {"towers, none of which updates",
+     [](Program& p) { p.Train(Towers(p), true, false); },
+     [](Program& p) { p.TrainAfter(Towers(p), p.updates); },
+     {"this training run fetches no update op of bn: its moving averages will never change"}},
+    {"behind data that are standardized",
+     [](Program& p) { p.Train(AfterStandardization(p), true, false); },
+     [](Program& p) { p.Train(AfterStandardization(p), true, true); },
+     {"this training run fetches no update op of bn: its moving averages will never change"}},
+    {"two switches decide",
+     [](Program& p) { p.Predict(ByTwoSwitches(p), true); },
+     [](Program& p) { p.Predict(ByTwoSwitches(p), false); },
+     {"this run trains nothing and normalizes bn with the statistics of its batch"}},
     {"a fused layer that trains in inference mode",
      [](Program& p) { p.Train(Fused(p), false, true); },
      [](Program& p) { p.Train(Fused(p), true, true); },
