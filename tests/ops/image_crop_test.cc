@@ -1,0 +1,212 @@
+// Parts of pictures. Values: TensorFlow 2.21.
+#include <cmath>
+
+#include "tests/op_test.h"
+
+namespace staticflow {
+namespace {
+
+const Tensor kRegions = M({{0.1, 0.2, 0.83, 0.91}, {-0.2, 0.1, 0.55, 1.3}, {0.9, 0.7, 0.15, 0.05}});
+const Tensor kImages =
+    T({2, 4, 5, 2},
+      {2.68,  0.65,  0.14,  -2.8,  -0.42, -0.53, -0.12, -0.94, -0.07, -0.72, -1.97, 1.33,  1.32,  2.56,  0.08,  -0.61,
+       -0.82, -2.32, 1.47,  -1.65, -1.78, -0.31, 2.23,  0.36,  -1.54, -1.07, 0.94,  -0.24, -1.15, -0.35, 1.12,  2.96,
+       -1.87, -0.94, -1.21, -3.63, -1.39, -1.54, 1.69,  -0.2,  -2.43, 0.97,  -0.53, -2.61, -0.89, -0.88, -1.31, 0.04,
+       -3.37, -0.4,  1.52,  1.28,  1.66,  1.68,  2.23,  -1.68, 1.27,  -2.79, -0.9,  -2.87, 1.57,  2,     -0.3,  2.66,
+       -1.01, 0.23,  0.23,  -1.6,  0.66,  2.91,  -1.54, 1.35,  -0.23, 2.65,  0.73,  1.01,  0.96,  0.37,  -2.09, 2.09});
+const Tensor kGradients =
+    T({3, 3, 2, 2}, {1.92, -1.56, 1.1,   0.86,  0.86,  -2.72, 1.43,  -3.5,  -2.01, 1.58,  -0.02, 1.85,
+                     1.55, 1.76,  0.54,  -0.57, -0.95, -0.48, 1.51,  -1.51, 1.18,  -1.55, 1.76,  -0.8,
+                     1.08, 2.31,  -0.48, -2.27, 1.81,  0.92,  -0.76, 1.88,  -1.34, -0.31, 1.7,   -0.29});
+const Tensor kCounting =
+    T({2, 3, 4, 1}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24});
+const Tensor kOffsets = T({2, 2}, {0.5, -0.5, 1, 2});
+
+INSTANTIATE_OP_TEST(
+    CropAndResize,
+    {{.name = "bilinear",
+      .inputs = {kImages, kRegions, T<int32_t>({0, 1, 1}), T<int32_t>({3, 2})},
+      .want = {T({3, 3, 2, 2},
+                 {0.6522,       -0.7828002,   0.1320801,   -1.1268,     0.96457005, 1.4892399,  0.23353612, -1.266784,
+                  0.10500073,   0.03686005,   0.08201185,  -0.49267983, 0,          0,          0,          0,
+                  0.034149885,  0.5365499,    0,           0,           1.0859,     1.9756,     0,          0,
+                  0.6343998,    -0.021600246, -0.5357995,  1.7666001,   0.6110003,  -1.8009502, 1.3456,     1.8038999,
+                  -0.016400456, -1.2347995,   -0.43090057, 0.7516998})},
+      .gradient_inputs = {0, 1},
+      .gradient_eps = 2e-3,
+      .gradient_tolerance = 5e-3},
+     {.name = "nearest",
+      .inputs = {kImages, kRegions, T<int32_t>({0, 1, 1}), T<int32_t>({3, 2})},
+      .attrs = {{"method", "nearest"}, {"extrapolation_value", 0.5f}},
+      .want = {T({3, 3, 2, 2}, {0.14, -2.8, -0.07, -0.72, 1.32, 2.56, 1.47, -1.65, 2.23,  0.36, -1.15, -0.35,
+                                0.5,  0.5,  0.5,   0.5,   1.52, 1.28, 0.5,  0.5,   1.57,  2,    0.5,   0.5,
+                                0.96, 0.37, -1.54, 1.35,  0.23, -1.6, 1.57, 2,     -1.31, 0.04, -2.43, 0.97})},
+      .gradient_inputs = {0},
+      .gradient_eps = 1e-2,
+      .gradient_tolerance = 5e-3},
+     {.name = "one pixel",
+      .inputs = {kImages, kRegions, T<int32_t>({0, 1, 1}), T<int32_t>({1, 1})},
+      .want = {T({3, 1, 1, 2}, {-0.46417797, -0.947174, 0.1852001, -1.4166, 0.45000017, 0.8308749})},
+      .gradient_inputs = {0, 1},
+      .gradient_eps = 2e-3,
+      .gradient_tolerance = 5e-3},
+     {.name = "no boxes",
+      .inputs = {kImages, T({0, 4}, {}), T<int32_t>({}), T<int32_t>({3, 2})},
+      .want = {T({0, 3, 2, 2}, {})},
+      .check_gradient = false},
+     {.name = "bytes",
+      .inputs = {T<uint8_t>({2, 4, 5, 2},
+                            {212, 247, 95,  233, 106, 81, 9,   32,  141, 254, 44,  71,  92,  36,  125, 170,
+                             200, 252, 26,  152, 148, 62, 172, 158, 145, 116, 32,  181, 86,  39,  60,  95,
+                             32,  215, 88,  161, 124, 85, 51,  90,  207, 92,  11,  246, 233, 252, 17,  179,
+                             71,  13,  95,  196, 222, 63, 41,  13,  205, 96,  216, 60,  175, 164, 183, 234,
+                             184, 213, 198, 87,  220, 12, 156, 111, 110, 138, 139, 35,  213, 220, 49,  72}),
+                 kRegions, T<int32_t>({0, 1, 1}), T<int32_t>({3, 2})},
+      .want = {T({3, 3, 2, 2},
+                 {107.6,     177.95999, 92.028,    178.25601, 115.896, 80.841,    79.918396, 149.3374,  103.69602,
+                  164.37799, 71.8128,   89.17919,  0,         0,       0,         0,         137.63,    147.93001,
+                  0,         0,         166.86,    174.78,    0,       0,         197.3,     161.75998, 155.74,
+                  134.88,    185.42499, 98.259995, 152.715,   174.345, 110.59998, 142.21002, 146.47,    143.76999})},
+      .tolerance = 0.0001,
+      .check_gradient = false},
+     {.name = "NaN box",
+      .inputs = {kImages, M({{NAN, 0, 1, 1}, {0, 0, 1, INFINITY}, {0, 0, 0, 0}}), T<int32_t>({0, 1, 1}),
+                 T<int32_t>({3, 2})},
+      .want_error = "not finite"},
+     {.name = "image out of range",
+      .inputs = {kImages, kRegions, T<int32_t>({0, 1, 2}), T<int32_t>({3, 2})},
+      .want_error = "box_ind[2] is 2"},
+     {.name = "negative image",
+      .inputs = {kImages, kRegions, T<int32_t>({0, -1, 1}), T<int32_t>({3, 2})},
+      .want_error = "box_ind[1] is -1"},
+     {.name = "crop of size 0",
+      .inputs = {kImages, kRegions, T<int32_t>({0, 1, 1}), T<int32_t>({0, 2})},
+      .want_error = "crop_size is 0"},
+     {.name = "boxes of three",
+      .inputs = {kImages, M({{0.1, 0.2, 0.83}, {-0.2, 0.1, 0.55}, {0.9, 0.7, 0.15}}), T<int32_t>({0, 1, 1}),
+                 T<int32_t>({3, 2})},
+      .want_error = "corners"}});
+
+const Tensor kImageGradientBilinear =
+    T({2, 4, 5, 2},
+      {// Of the first image.
+       0.2688, -0.21839997, 1.0752, -0.87359995, 0, 0, 0.27719992, 0.21671994, 0.49280006, 0.38528007, 0.21926,
+       -0.42272002, 0.87704, -1.6908801, 0, 0, 0.43025386, -0.66941977, 0.76489615, -1.1900803, -0.1370801,
+       -0.053719908, -0.5483204, -0.21487963, 0, 0, 0.19967392, -0.15803975, 0.35497606, -0.28095967, -0.1969799,
+       0.15483992, -0.78791964, 0.61935973, 0, 0, -0.0035279973, 0.32633975, -0.006271998, 0.58015984,
+       // Of the second.
+       0.47725025, -0.26440004, 0.006500095, -0.12310002, -0.1474001, -0.03410002, -0.5896002, -0.13640003, 0, 0,
+       0.30214962, 0.058100313, 0.05409994, -0.18409987, 0.03325013, 0.05030006, 0.1330005, 0.20120019, 0, 0,
+       -0.0045999587, -0.28450072, 0.19059998, -0.32300007, 0.27295005, 0.24440011, 1.0917999, 0.97760016, 0, 0,
+       -0.2687999, -1.2711996, -0.0672, -0.3178, 0.1512, 0.3234, 0.6047998, 1.2935995, 0, 0});
+const Tensor kImageGradientNearest = T<double>(
+    {2, 4, 5, 2},
+    {// Of the first image.
+     0, 0, 1.9199999570847, -1.5599999427795, 0, 0, 0, 0, 1.1000000238419, 0.86000001430511, 0, 0, 0.86000001430511,
+     -2.7200000286102, 0, 0, 0, 0, 1.4299999475479, -3.5, 0, 0, -2.0099999904633, 1.5800000429153, 0, 0, 0, 0,
+     -0.019999999552965, 1.8500000238419, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+     // Of the second.
+     1.7000000476837, -0.28999999165535, 0, 0, 0, 0, -1.3400000333786, -0.31000000238419, 0, 0, -0.94999998807907,
+     -0.47999998927116, 0, 0, 0, 0, 0, 0, 0, 0, 0.41999995708466, 0.33000004291534, 0, 0, 0, 0, 1.8099999427795,
+     0.9200000166893, 0, 0, -0.47999998927116, -2.2699999809265, 0, 0, 0, 0, 1.0800000429153, 2.3099999427795, 0, 0});
+
+INSTANTIATE_OP_TEST(CropAndResizeGradImage,
+                    {{.name = "bilinear",
+                      .inputs = {kGradients, kRegions, T<int32_t>({0, 1, 1}), T<int32_t>({2, 4, 5, 2})},
+                      .attrs = {{"T", DT_FLOAT}},
+                      .want = {kImageGradientBilinear},
+                      .gradient_inputs = {0, 1},
+                      .gradient_eps = 2e-3,
+                      .gradient_tolerance = 5e-3},
+                     {.name = "nearest",
+                      .inputs = {kGradients, kRegions, T<int32_t>({0, 1, 1}), T<int32_t>({2, 4, 5, 2})},
+                      .attrs = {{"T", DT_DOUBLE}, {"method", "nearest"}},
+                      .want = {kImageGradientNearest},
+                      .gradient_inputs = {0},
+                      .gradient_eps = 1e-2,
+                      .gradient_tolerance = 1e-2},
+                     {.name = "image out of range",
+                      .inputs = {kGradients, kRegions, T<int32_t>({1, 2, 2}), T<int32_t>({2, 4, 5, 2})},
+                      .attrs = {{"T", DT_FLOAT}},
+                      .want_error = "box_ind[1] is 2"}});
+
+INSTANTIATE_OP_TEST(CropAndResizeGradBoxes, {{.name = "three boxes",
+                                              .inputs = {kGradients, kImages, kRegions, T<int32_t>({0, 1, 1})},
+                                              .want = {M({{-22.049839, -6.5688324, 11.298347, 6.9422617},
+                                                          {-5.9949903, -9.88072, -12.49575, 0},
+                                                          {22.540857, -6.764226, 9.23718, 6.0856047}})},
+                                              .tolerance = 0.0001},
+                                             {.name = "image out of range",
+                                              .inputs = {kGradients, kImages, kRegions, T<int32_t>({-1, 0, 0})},
+                                              .want_error = "box_ind[0] is -1"}});
+
+INSTANTIATE_OP_TEST(
+    ExtractGlimpse,
+    {{.name = "centered, normalized",
+      .inputs = {kCounting, T<int32_t>({2, 3}), kOffsets},
+      .attrs = {{"centered", true}, {"normalized", true}, {"uniform_noise", false}, {"noise", "zero"}},
+      .want = {T({2, 2, 3, 1}, {5, 6, 7, 9, 10, 11, 0, 0, 0, 0, 0, 0})}},
+     {.name = "centered",
+      .inputs = {kCounting, T<int32_t>({2, 3}), kOffsets},
+      .attrs = {{"centered", true}, {"normalized", false}, {"uniform_noise", false}, {"noise", "zero"}},
+      .want = {T({2, 2, 3, 1}, {1, 2, 3, 5, 6, 7, 18, 19, 20, 22, 23, 24})}},
+     {.name = "from the corner, normalized",
+      .inputs = {kCounting, T<int32_t>({2, 3}), kOffsets},
+      .attrs = {{"centered", false}, {"normalized", true}, {"uniform_noise", false}, {"noise", "zero"}},
+      .want = {T({2, 2, 3, 1}, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})}},
+     {.name = "from the corner",
+      .inputs = {kCounting, T<int32_t>({2, 3}), kOffsets},
+      .attrs = {{"centered", false}, {"normalized", false}, {"uniform_noise", false}, {"noise", "zero"}},
+      .want = {T({2, 2, 3, 1}, {0, 0, 1, 0, 0, 5, 13, 14, 15, 17, 18, 19})}},
+     {.name = "larger",
+      .inputs = {kCounting, T<int32_t>({5, 6}), T({2, 2}, {0, 0, -0.2, 0.1})},
+      .attrs = {{"uniform_noise", false}, {"noise", "zero"}},
+      .want = {T({2, 5, 6, 1}, {0,  0,  0,  0,  0,  0,  0, 1, 2,  3,  4,  0,  0, 5, 6, 7, 8,  0,  0,  9,
+                                10, 11, 12, 0,  0,  0,  0, 0, 0,  0,  0,  0,  0, 0, 0, 0, 13, 14, 15, 16,
+                                0,  0,  17, 18, 19, 20, 0, 0, 21, 22, 23, 24, 0, 0, 0, 0, 0,  0,  0,  0})}}});
+
+INSTANTIATE_OP_TEST(
+    ExtractGlimpseV2,
+    {{.name = "centered, normalized",
+      .inputs = {kCounting, T<int32_t>({2, 3}), kOffsets},
+      .attrs = {{"centered", true}, {"normalized", true}, {"uniform_noise", false}, {"noise", "zero"}},
+      .want = {T({2, 2, 3, 1}, {5, 6, 7, 9, 10, 11, 0, 0, 0, 0, 0, 0})}},
+     {.name = "centered",
+      .inputs = {kCounting, T<int32_t>({2, 3}), kOffsets},
+      .attrs = {{"centered", true}, {"normalized", false}, {"uniform_noise", false}, {"noise", "zero"}},
+      .want = {T({2, 2, 3, 1}, {10, 11, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0})}},
+     {.name = "from the corner, normalized",
+      .inputs = {kCounting, T<int32_t>({2, 3}), kOffsets},
+      .attrs = {{"centered", false}, {"normalized", true}, {"uniform_noise", false}, {"noise", "zero"}},
+      .want = {T({2, 2, 3, 1}, {0, 0, 5, 0, 0, 9, 0, 0, 0, 0, 0, 0})}},
+     {.name = "from the corner",
+      .inputs = {kCounting, T<int32_t>({2, 3}), kOffsets},
+      .attrs = {{"centered", false}, {"normalized", false}, {"uniform_noise", false}, {"noise", "zero"}},
+      .want = {T({2, 2, 3, 1}, {1, 2, 3, 5, 6, 7, 19, 20, 0, 23, 24, 0})}},
+     {.name = "larger",
+      .inputs = {kCounting, T<int32_t>({5, 6}), T({2, 2}, {0, 0, -0.2, 0.1})},
+      .attrs = {{"uniform_noise", false}, {"noise", "zero"}},
+      .want = {T({2, 5, 6, 1}, {0,  0,  0,  0,  0,  0,  0, 1, 2,  3,  4,  0,  0, 5, 6, 7, 8,  0,  0,  9,
+                                10, 11, 12, 0,  0,  0,  0, 0, 0,  0,  0,  0,  0, 0, 0, 0, 13, 14, 15, 16,
+                                0,  0,  17, 18, 19, 20, 0, 0, 21, 22, 23, 24, 0, 0, 0, 0, 0,  0,  0,  0})}},
+     {.name = "noise of a flat picture",
+      .inputs = {T({1, 2, 2, 1}, {3, 3, 3, 3}), T<int32_t>({3, 3}), T({1, 2}, {0, 0})},
+      .want = {T({1, 3, 3, 1}, {3, 3, 3, 3, 3, 3, 3, 3, 3})}},
+     {.name = "gaussian noise of a flat picture",
+      .inputs = {T({1, 2, 2, 1}, {3, 3, 3, 3}), T<int32_t>({3, 3}), T({1, 2}, {0, 0})},
+      .attrs = {{"uniform_noise", false}, {"noise", "gaussian"}},
+      .want = {T({1, 3, 3, 1}, {3, 3, 3, 3, 3, 3, 3, 3, 3})}},
+     {.name = "both noises",
+      .inputs = {kCounting, T<int32_t>({2, 3}), kOffsets},
+      .attrs = {{"noise", "zero"}},
+      .want_error = "uniform_noise contradicts"},
+     {.name = "noise",
+      .inputs = {kCounting, T<int32_t>({2, 3}), kOffsets},
+      .attrs = {{"uniform_noise", false}, {"noise", "foo"}},
+      .want_error = "noise is 'foo'"},
+     {.name = "offsets",
+      .inputs = {kCounting, T<int32_t>({2, 3}), T({1, 2}, {0, 0})},
+      .want_error = "pictures and offsets"}});
+
+}  // namespace
+}  // namespace staticflow
