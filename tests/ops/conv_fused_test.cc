@@ -1,8 +1,12 @@
 // Convolutions that pad, or resize and pad, their picture first. Values: TensorFlow 2.21.
+#include <vector>
+
 #include "tests/op_test.h"
 
 namespace staticflow {
 namespace {
+
+using Ints = std::vector<int64_t>;
 
 const Tensor kPicture =
     T({1, 4, 5, 2}, {1.28,  0.02, 0.74,  -1.17, 1.29, -0.59, -0.11, -1.4,  -0.17, -0.23, -0.19, 0.44, 0.06, 0.98,
