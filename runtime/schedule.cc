@@ -246,72 +246,6 @@ void OrderGraph::AddEdge(int from, int to) {
 
 void OrderVariables(OrderGraph& graph, Program* program) { VariableOrder(graph, program).Run(); }
 
-void SinkIntoBranches(OrderGraph& graph, const Program& program, GuardTable* guards) {
-  // What each item's users agree on; -1 while no user was seen. Users come later in graph order.
-  constexpr GuardId kNoUser = -1;
-  std::vector<GuardId> wish(graph.items.size(), kNoUser);
-  const auto want = [&](int item, GuardId guard) {
-    wish[item] = wish[item] == kNoUser ? guard : guards->Common(wish[item], guard);
-  };
-  for (Output fetch : program.signature.fetches) {
-    auto it = graph.index.find(fetch.node());
-    if (it != graph.index.end()) want(it->second, graph.items[it->second].item.guard);
-  }
-  for (Operation target : program.signature.targets) {
-    auto it = graph.index.find(target.node());
-    if (it != graph.index.end()) want(it->second, graph.items[it->second].item.guard);
-  }
-  const int num_nodes = static_cast<int>(graph.index.size());
-  for (int i = graph.size() - 1; i >= num_nodes; --i) {
-    for (int before : graph.items[i].item.before) want(before, graph.items[i].item.guard);
-  }
-  for (int i = num_nodes - 1; i >= 0; --i) {
-    OrderGraph::Item& entry = graph.items[i];
-    const Node& node = *entry.item.node;
-    const bool in_loop = entry.frame != 0 || node.op().is(OpRole::kEnter) || node.op().is(OpRole::kExit);
-    const bool pure = !node.op().has(kStateful) && !node.op().is(OpRole::kNoOp) && !in_loop;
-    const bool wishes = wish[i] != kNoUser && wish[i] != GuardTable::kNever;
-    if (pure && wishes && wish[i] != entry.item.guard && guards->Implies(wish[i], entry.item.guard)) {
-      // A Switch is no work; it keeps its guard, and what feeds it learns the wish.
-      if (!node.op().is(OpRole::kSwitch)) {
-        entry.item.guard = wish[i];
-        for (Output predicate : guards->Predicates(wish[i])) {
-          auto it = graph.index.find(predicate.node());
-          if (it != graph.index.end() && !program.feed_index.contains(predicate)) graph.AddEdge(it->second, i);
-        }
-      }
-    }
-    const GuardId passed_on = node.op().is(OpRole::kSwitch) && wishes ? wish[i] : entry.item.guard;
-    for (Output input : node.inputs()) {
-      auto it = graph.index.find(input.node());
-      if (it == graph.index.end() || program.feed_index.contains(input)) continue;
-      GuardId guard = passed_on;
-      // What comes from outside a loop is computed before it, whichever of its branches uses it.
-      const bool crosses_loops = graph.items[it->second].frame != entry.frame;
-      if (node.op().is(OpRole::kMerge) || crosses_loops) guard = graph.items[it->second].item.guard;
-      // A cond that only one branch of another uses belongs to that branch.
-      const bool is_sunk = entry.item.guard != entry.item.built_guard;
-      if (node.op().is(OpRole::kMerge) && is_sunk && !crosses_loops) guard = guards->And(guard, entry.item.guard);
-      if (input.node()->op().is(OpRole::kSwitch)) {
-        guard = guards->And(guard, guards->AndPredicate(graph.items[it->second].item.guard,
-                                                        SwitchPredicate(*input.node()), input.index() == 1));
-      }
-      want(it->second, guard);
-    }
-    // The predicate of a Switch is needed to decide, not inside the branch.
-    if (node.op().is(OpRole::kSwitch)) {
-      auto it = graph.index.find(node.input(1).node());
-      if (it != graph.index.end()) want(it->second, entry.item.guard);
-      auto root = graph.index.find(SwitchPredicate(node).node());
-      if (root != graph.index.end()) want(root->second, entry.item.guard);
-    }
-    for (const Node* control : node.control_inputs()) {
-      auto it = graph.index.find(control);
-      if (it != graph.index.end()) want(it->second, graph.items[it->second].item.guard);
-    }
-  }
-}
-
 namespace {
 
 // Orders one loop (or the step), with its inner loops as single units.
@@ -325,8 +259,8 @@ class Scheduler {
  private:
   using Ready = std::map<std::pair<size_t, GuardId>, std::priority_queue<int, std::vector<int>, std::greater<int>>>;
 
-  // The unit of `frame` that item `i` belongs to: itself, or minus the number of the inner loop around it; 0 when it is
-  // outside (item 0 is unit 0 of its frame; that a loop is never number 0 keeps them apart).
+  // The unit of `frame` that item `i` belongs to: itself, or minus the number of the inner loop around it (the step is
+  // number 0, no loop is); nullopt when it is outside.
   std::optional<int> UnitOf(int i, int frame) const {
     int at = graph_.items[i].frame;
     if (at == frame) return i;
