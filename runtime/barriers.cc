@@ -49,17 +49,29 @@ class BarrierSetter {
            instruction.kind == InstructionKind::kFail || !instruction.releases.empty();
   }
   InstructionLayouts Layouts(const Instruction& instruction) const {
-    if (instruction.kind != InstructionKind::kJump && instruction.kind != InstructionKind::kCheckVariable &&
-        instruction.kind != InstructionKind::kLoopNext) {
-      InstructionLayouts layouts = LayoutsOf(plan_, instruction, instruction.cuts);
-      for (GuardId guard : instruction.merge_guards) ReadPredicates(guard, &layouts);
+    InstructionLayouts layouts;
+    if (instruction.kind == InstructionKind::kCheckVariable) {
+      const int value = ValueOfVariable(plan_, instruction.variable);
+      if (value >= 0) layouts.reads.push_back({FlagOf(plan_.values[value].buffer), Layout()});
+      ReadPredicates(instruction.guard, &layouts);
       return layouts;
     }
-    InstructionLayouts layouts;
+    if (instruction.kind != InstructionKind::kJump && instruction.kind != InstructionKind::kLoopNext) {
+      layouts = LayoutsOf(plan_, instruction, instruction.cuts);
+      for (GuardId guard : instruction.merge_guards) ReadPredicates(guard, &layouts);
+      for (const VariableSlot* slot : instruction.variables) {
+        const int value = slot == nullptr ? -1 : ValueOfVariable(plan_, slot);
+        if (value >= 0) layouts.writes.push_back({FlagOf(plan_.values[value].buffer), {.kind = Layout::kFirst}});
+      }
+      return layouts;
+    }
     for (int buffer : AccessOfBuffers(plan_, instruction).reads) layouts.reads.push_back({buffer, Layout()});
     ReadPredicates(instruction.guard, &layouts);
     return layouts;
   }
+  // Whether a variable has a value, as a buffer of its own: checks read it, and kernels that get the variable itself
+  // may change it. Loops and products change elements alone.
+  static int FlagOf(int buffer) { return -1 - buffer; }
   void ReadPredicates(GuardId guard, InstructionLayouts* layouts) const {
     for (Output predicate : plan_.program->guards.Predicates(guard)) {
       auto it = plan_.predicates.find(predicate);

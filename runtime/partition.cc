@@ -1,6 +1,5 @@
 // Partition: divides the instructions of a plan among workers so that each finds in its own cache what it needs.
 #include <algorithm>
-#include <functional>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
@@ -8,6 +7,7 @@
 #include "runtime/layout.h"
 #include "runtime/loop.h"
 #include "runtime/loop_phases.h"
+#include "runtime/partial_sums.h"
 #include "runtime/parts.h"
 #include "runtime/pass.h"
 #include "runtime/passes.h"
@@ -26,6 +26,7 @@ constexpr double kTie = 1;                      // of ways that differ by less, 
 constexpr double kLeastWork = 12000;            // a step below this stays on one thread
 constexpr double kLeastSplit = 700;             // so does an instruction below this
 constexpr int64_t kManyRows = 64;               // enough for products divided by rows
+constexpr int64_t kLeastOwnedRows = 32;         // of a variable that workers share
 constexpr int64_t kLeastInner = 64;             // products shallower than this are added up in one part
 
 class Divider {
@@ -50,6 +51,7 @@ class Divider {
   double CostForUsers(int index, Way way);
   void Apply(Instruction* instruction, Way way) const;
   void FindWritten();
+  bool UpdatesRows(const Instruction& loop) const;  // of a variable
   const Layout* OwnerOf(int buffer) const {
     auto it = owners_.find(buffer);
     return it == owners_.end() ? nullptr : &it->second;
@@ -59,6 +61,7 @@ class Divider {
   const int workers_;
   absl::flat_hash_map<int, Layout> owners_;  // who wrote a buffer last
   absl::flat_hash_set<int> summed_;          // buffers that loops read which sum rows
+  absl::flat_hash_set<int> added_;           // and those that update variables by rows
 };
 
 double Divider::Work(const Instruction& instruction) const {
@@ -157,7 +160,10 @@ std::vector<Divider::Way> Divider::WaysOf(const Instruction& instruction, bool d
 
 void Divider::Apply(Instruction* instruction, Way way) const {
   if (instruction->loop != nullptr && way == Way::kRows && instruction->loop->chunk == 0) {
-    instruction->loop->DivideByRows();
+    LoopProgram& program = *instruction->loop;
+    program.DivideByRows();
+    // Without shared rows any cut will do: that of variables, whose rows are divided by cache lines.
+    if (!program.HasLevel(LaneLevel::kRow) && program.rows >= kLeastOwnedRows) program.chunk = kLanes;
   }
   instruction->cuts = CutsOf(*instruction, way);
   instruction->in_parts = way == Way::kInner && instruction->product == nullptr;
@@ -201,13 +207,19 @@ double Divider::Cost(const Instruction& instruction, Way way) {
   return Work(instruction) * share + missing / kCrossingElementsPerUnit;
 }
 
-// Sums over rows are divided by columns: who writes their operands should have them so.
+// Sums over rows are divided by columns, updates of matrices by rows: who writes their operands should have them so.
 double Divider::CostForUsers(int index, Way way) {
   const Instruction& instruction = plan_.instructions[index];
-  if (way != Way::kRows || instruction.outputs.empty()) return 0;
+  if ((way != Way::kRows && way != Way::kColumns) || instruction.outputs.empty()) return 0;
   const Value& value = plan_.values[instruction.outputs[0]];
-  if (!summed_.contains(value.buffer)) return 0;
+  if (!(way == Way::kRows ? summed_ : added_).contains(value.buffer)) return 0;
   return static_cast<double>(value.shape.num_elements()) / 2 / kCrossingElementsPerUnit;
+}
+
+bool Divider::UpdatesRows(const Instruction& loop) const {
+  return loop.loop->rows >= kLeastOwnedRows && std::any_of(loop.outputs.begin(), loop.outputs.end(), [&](int value) {
+           return plan_.buffers[plan_.values[value].buffer].kind == BufferKind::kVariable;
+         });
 }
 
 // Variables that the step updates stay where their rows (of vectors: their elements) are updated.
@@ -215,14 +227,18 @@ void Divider::FindWritten() {
   std::vector<bool> written(plan_.buffers.size(), false);
   for (const Instruction& instruction : plan_.instructions) {
     for (int buffer : AccessOfBuffers(plan_, instruction).writes) written[buffer] = true;
-    if (instruction.loop == nullptr || !instruction.loop->SumsRows()) continue;
-    for (int value : instruction.inputs) summed_.insert(plan_.values[value].buffer);
+    if (instruction.loop == nullptr) continue;
+    if (instruction.loop->SumsRows()) {
+      for (int value : instruction.inputs) summed_.insert(plan_.values[value].buffer);
+    } else if (UpdatesRows(instruction)) {
+      for (int value : instruction.inputs) added_.insert(plan_.values[value].buffer);
+    }
   }
   for (const auto& [slot, value] : plan_.variable_values) {
     const Value& v = plan_.values[value];
     if (!written[v.buffer] || v.shape.rank() == 0 || v.dtype != DT_FLOAT) continue;
     const int64_t n = v.shape.num_elements(), rows = v.shape.rank() == 1 ? n : v.shape.dim(0);
-    if (rows < 32) continue;
+    if (rows < kLeastOwnedRows) continue;
     Layout layout{.kind = Layout::kFlat, .elements = n};
     for (int w = 0; w <= workers_; ++w) layout.cuts.push_back(EvenCut(rows, workers_, w) * (n / rows));
     owners_[v.buffer] = std::move(layout);
@@ -252,117 +268,6 @@ void Divider::Run(bool decide_inner) {
   }
 }
 
-// The parts of a product's inner sums as values of their own, added up by whoever reads the product.
-class PartialSums {
- public:
-  explicit PartialSums(Plan* plan) : plan_(*plan) {}
-
-  void Run() {
-    FindReaders();
-    for (size_t i = 0; i < plan_.instructions.size(); ++i) {
-      Instruction& product = plan_.instructions[i];
-      const bool divided = product.product != nullptr && product.product->split == ProductCall::Split::kInner;
-      if (!divided && !product.in_parts) continue;
-      if (divided) product.product->partial = true;
-      if (product.in_parts) product.split_items = 2;
-      if (!AddUpInReaders(product)) sums_.push_back({static_cast<int>(i), AddUpAtOnce(&product)});
-    }
-    if (sums_.empty()) return;
-    size_t next = 0;
-    InsertAfter([&](int i) -> Instruction* {
-      if (next == sums_.size() || sums_[next].first != i) return nullptr;
-      return &sums_[next++].second;
-    });
-  }
-
- private:
-  void FindReaders() {
-    for (size_t i = 0; i < plan_.instructions.size(); ++i) {
-      for (int buffer : AccessOfBuffers(plan_, plan_.instructions[i]).reads) {
-        readers_[buffer].push_back(static_cast<int>(i));
-      }
-    }
-    uses_ = CountReaders(plan_);
-  }
-  int NewPart(const Value& like) {
-    plan_.buffers.push_back({.kind = BufferKind::kArena, .bytes = plan_.buffers[like.buffer].bytes});
-    plan_.values.push_back(
-        {.dtype = like.dtype, .shape = like.shape, .buffer = static_cast<int>(plan_.buffers.size()) - 1});
-    return static_cast<int>(plan_.values.size()) - 1;
-  }
-  // Where the operand of `buffer` is in a loop, if it is a matrix there; -1 otherwise.
-  int MatrixOperand(const Instruction& loop, int buffer) const {
-    for (size_t k = 0; k < loop.inputs.size(); ++k) {
-      if (plan_.values[loop.inputs[k]].buffer != buffer) continue;
-      return loop.loop->level(loop.loop->inputs[k]) == LaneLevel::kMatrix ? static_cast<int>(k) : -1;
-    }
-    return -1;
-  }
-  bool AddUpInReaders(Instruction& product) {
-    const int buffer = plan_.values[product.outputs[0]].buffer;
-    const std::vector<int>& readers = readers_[buffer];
-    if (static_cast<int>(readers.size()) != uses_[buffer]) return false;
-    for (int i : readers) {
-      const Instruction& reader = plan_.instructions[i];
-      if (reader.loop == nullptr || MatrixOperand(reader, buffer) < 0) return false;
-    }
-    const int part = NewPart(plan_.values[product.outputs[0]]);
-    product.outputs.push_back(part);
-    for (int i : readers) {
-      Instruction& reader = plan_.instructions[i];
-      LoopProgram& program = *reader.loop;
-      const int first = program.inputs[MatrixOperand(reader, buffer)];
-      const int second = program.AddInput(LaneLevel::kMatrix);
-      reader.inputs.push_back(part);
-      const int sum = static_cast<int>(program.registers.size());
-      program.registers.push_back({.level = LaneLevel::kMatrix});
-      for (LoopProgram::Step& step : program.steps) std::replace(step.x.begin(), step.x.end(), first, sum);
-      for (LoopProgram::Result& r : program.results) r.reg = r.reg == first ? sum : r.reg;
-      program.steps.insert(program.steps.begin(), {.op = LaneOp::kAdd, .x = {first, second, -1}, .y = sum});
-    }
-    return true;
-  }
-  // An instruction that adds the parts up.
-  Instruction AddUpAtOnce(Instruction* product) {
-    const int whole = product->outputs[0];
-    const Value value = plan_.values[whole];
-    product->outputs = {NewPart(value), NewPart(value)};
-    auto program = std::make_shared<LoopProgram>();
-    program->columns = value.shape.dim(-1);
-    program->rows = value.shape.num_elements() / program->columns;
-    const LaneLevel level = program->rows > 1 ? LaneLevel::kMatrix : LaneLevel::kRow;
-    if (program->rows > 1) program->DivideByRows();
-    const int a = program->AddInput(level), b = program->AddInput(level);
-    program->results.push_back({.reg = program->AddStep(LaneOp::kAdd, {a, b, -1})});
-    Instruction sum{.kind = InstructionKind::kKernel, .node = product->node};
-    sum.inputs = product->outputs;
-    sum.outputs = {whole};
-    sum.guard = product->guard;
-    sum.loop = std::move(program);
-    const int64_t items = sum.loop->items();
-    for (int w = 0; w <= plan_.workers; ++w) {
-      sum.cuts.push_back(sum.loop->chunk > 0 ? items * w / plan_.workers : EvenCut(items, plan_.workers, w));
-    }
-    return sum;
-  }
-  void InsertAfter(const std::function<Instruction*(int)>& what) {
-    std::vector<Instruction> result;
-    std::vector<int> moved;
-    for (size_t i = 0; i < plan_.instructions.size(); ++i) {
-      moved.push_back(static_cast<int>(result.size()));
-      result.push_back(std::move(plan_.instructions[i]));
-      if (Instruction* more = what(static_cast<int>(i))) result.push_back(std::move(*more));
-    }
-    moved.push_back(static_cast<int>(result.size()));
-    ReplaceInstructions(std::move(result), moved, &plan_);
-  }
-
-  Plan& plan_;
-  absl::flat_hash_map<int, std::vector<int>> readers_;  // by buffer
-  std::vector<int> uses_;
-  std::vector<std::pair<int, Instruction>> sums_;
-};
-
 }  // namespace
 
 void Partition(Plan* plan) {
@@ -377,7 +282,7 @@ void Partition(Plan* plan) {
   if (workers > 2) Divider(plan, workers).Run(/*decide_inner=*/false);
   plan->workers = workers;
   if (workers > 1) {
-    PartialSums(plan).Run();
+    KeepPartsApart(plan);
     return;
   }
   for (Instruction& instruction : plan->instructions) {

@@ -1,5 +1,7 @@
 // partition: workers never meet between barriers, any number of them gives the same bits, and every pass can be left
 // out.
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "gtest/gtest.h"
 #include "ops/conv.h"
@@ -110,7 +112,6 @@ TEST(PartitionTest, ProductsInParts) {
   EXPECT_GT(in_parts, 0);
 }
 
-// The checker itself must be able to fail.
 // The gradient of a convolution by its filter is a sum over two halves of the pictures, each worker's its own.
 TEST(PartitionTest, ConvolutionsInParts) {
   TestGraph t;
@@ -132,6 +133,27 @@ TEST(PartitionTest, ConvolutionsInParts) {
   }
 }
 
+// One exchange forward and one backward: updates find their gradients where they are, and checks whether variables have
+// values wait for nobody.
+TEST(PartitionTest, UpdatesTakeNoBarrier) {
+  const auto barriers = [](int hidden, const std::string& optimizer) {
+    PerceptronSpec spec{.widths = {784}, .batch_norm = true, .optimizer = optimizer};
+    for (int i = 0; i < hidden; ++i) spec.widths.push_back(50);
+    spec.widths.push_back(10);
+    TestGraph t;
+    BuildPerceptron(spec, &t);
+    absl::StatusOr<Planned> planned = MakePlan(t, {.workers = 2});
+    EXPECT_TRUE(planned.ok()) << planned.status();
+    if (!planned.ok()) return 0;
+    return static_cast<int>(std::count_if(planned->plan->instructions.begin(), planned->plan->instructions.end(),
+                                          [](const Instruction& in) { return in.barrier; }));
+  };
+  for (const char* optimizer : {"sgd", "momentum", "adam"}) {
+    EXPECT_EQ(barriers(9, optimizer) - barriers(4, optimizer), 2 * 5) << optimizer;
+  }
+}
+
+// The checker itself must be able to fail.
 TEST(PartitionTest, AMissingBarrierIsFound) {
   TestGraph t;
   BuildPerceptron({.widths = {784, 100, 100, 10}, .batch_norm = true}, &t);
