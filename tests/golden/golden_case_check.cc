@@ -61,6 +61,8 @@ template <typename T>
 bool NearElement(T got, T want, double rtol, double atol) {
   const double g = static_cast<double>(got), w = static_cast<double>(want);
   if (std::isnan(w)) return std::isnan(g);
+  // rtol * infinity would let everything pass.
+  if (std::isinf(w)) return g == w;
   return g == w || std::abs(g - w) <= atol + rtol * std::abs(w);
 }
 
