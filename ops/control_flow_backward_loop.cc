@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "graph/variable_key.h"
 #include "ops/array.h"
 #include "ops/control_flow.h"
 #include "ops/math.h"
@@ -113,6 +114,12 @@ Output BackwardLoop::Kept(Output value) {
   Graph& g = value.graph();
   bool in_body = false;
   const std::vector<Literal> branches = BranchesOf(value, &in_body);
+  // A handle is the same whenever it exists; and behind a stack nobody would know its variable.
+  if (value.dtype() == DT_RESOURCE) {
+    if (Node* declaration = VariableBehind(value)) {
+      return Behind(WhileContext::Capture(declaration->output(0)), branches);
+    }
+  }
   const Output stack = MakeStack(g, value.dtype());
   if (!stack.valid()) return Output();
   {

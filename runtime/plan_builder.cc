@@ -229,6 +229,12 @@ absl::Status PlanBuilder::EmitKernel(const ProgramItem& item) {
     if (*access == Access::kRead || *access == Access::kUpdate) CheckInitialized(item.guard, node, slot);
     if (*access == Access::kOverwrite) checked_[slot].push_back(item.guard);
   }
+  for (const VariableAccess& access : node.op().spec.access) {
+    if (access.input >= node.num_inputs() || instruction.variables[access.input] != nullptr) continue;
+    return absl::UnimplementedError(absl::StrCat(node.DebugName(), ": the variable of input '",
+                                                 node.input(access.input).name(),
+                                                 "' must be known before the step, but its handle is fed or computed"));
+  }
   SF_ASSIGN_OR_RETURN(std::vector<Shape> shapes, InferShapes(node, input_shapes, constants));
   if (node.op().is(OpRole::kStackPop) && !shapes[0].IsFullyDefined() && input_shapes[0].IsFullyDefined()) {
     SF_ASSIGN_OR_RETURN(shapes[0], ShapeOnStack(node));

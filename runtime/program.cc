@@ -10,6 +10,7 @@
 #include "graph/function_inliner.h"
 #include "graph/loop_frames.h"
 #include "graph/status.h"
+#include "graph/variable_key.h"
 #include "runtime/schedule.h"
 
 namespace staticflow {
@@ -163,7 +164,7 @@ int AliasedInput(const Node& node, int i) {
   for (OpRole role :
        {OpRole::kSwitch, OpRole::kIdentity, OpRole::kReadVariable, OpRole::kDefault, OpRole::kStopGradient,
         OpRole::kEnter, OpRole::kExit, OpRole::kNextIteration, OpRole::kLoopCond}) {
-    if (op.is(role)) return 0;
+    if (op.is(role)) return op.is(OpRole::kReadVariable) && VariableBehind(node.input(0)) == nullptr ? -1 : 0;
   }
   return op.has(kAlias) && i < node.num_inputs() ? i : -1;
 }

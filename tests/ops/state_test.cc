@@ -9,6 +9,7 @@
 #include "ops/array.h"
 #include "ops/control_flow.h"
 #include "ops/math.h"
+#include "ops/stack.h"
 #include "runtime/session.h"
 #include "tests/op_test.h"
 
@@ -341,6 +342,22 @@ TEST(DestroyResourceOp, TakesTheValueAway) {
   EXPECT_TRUE(session.Run({}, {}, {destroy}).ok());
   ASSERT_TRUE(session.Initialize().ok());
   EXPECT_TRUE(session.Run({}, v.snapshot).ok());
+}
+
+// A file may hold such a handle; the plan cannot tell its variable.
+TEST(Handles, ThatAreComputedAreAnError) {
+  Graph g;
+  const Variable v = NewVariable(g, Tensor(1.0f), {.name = "v", .use_resource = true});
+  const Output stack = StackV2(Const(g, Tensor(int32_t{-1})), DT_RESOURCE);
+  const ControlDependencies pushed(g, {StackPush(stack, v.ref())});
+  const Output handle = StackPop(stack, DT_RESOURCE);
+  const Output read = ReadVariable(handle, DT_FLOAT);
+  const Operation update = NodeBuilder("AssignAddVariableOp", {handle, v.snapshot}).BuildNode();
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  Session session(g, {.threads = 1});
+  ASSERT_TRUE(session.Initialize().ok());
+  EXPECT_EQ(session.Run({}, read).status().code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(session.Run({}, {}, {update}).status().code(), absl::StatusCode::kUnimplemented);
 }
 
 }  // namespace
