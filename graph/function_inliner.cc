@@ -72,15 +72,15 @@ absl::Status InlineCallsBetween(absl::Span<const Output> ys, absl::Span<const Ou
   }
   std::vector<bool> from_x(g.num_nodes(), false), to_y(g.num_nodes(), false);
   for (Output x : xs) from_x[x.node()->id()] = true;
-  // Edges that lead back, in loops, are few: sweeps over the nodes soon change nothing.
+  // Few edges lead back, those of loops and of nodes that a file lists before their inputs: soon a sweep changes
+  // nothing.
   for (bool changed = true; changed;) {
     changed = false;
     for (const auto& node : g.nodes()) {
       if (from_x[node->id()]) continue;
       for (Output input : node->inputs()) {
         if (!input.valid() || !from_x[input.node()->id()]) continue;
-        from_x[node->id()] = true;
-        changed |= input.node()->id() > node->id();
+        changed = from_x[node->id()] = true;
         break;
       }
     }
