@@ -71,28 +71,27 @@ OpSpec NormOp() {
 const OpRegistrar norm(NormOp());
 
 // CumulativeLogsumexp: y_i = log(the sum of e^x_j for j <= i (j < i)).   dx_j = the sum of dy_i e^(x_j - y_i).
-// log(e^a + e^b); the lowest number stands for the logarithm of 0.
-template <typename A>
-A LogAddExp(A a, A b) {
-  const A high = std::max(a, b), low = std::min(a, b);
-  if (low == std::numeric_limits<A>::lowest() || std::isinf(low)) return high;
-  return high + std::log1p(std::exp(low - high));
+// log(e^a + e^b); -infinity is the logarithm of 0. Every operation rounds to T, as TensorFlow's do.
+template <typename T>
+T LogAddExp(T a, T b) {
+  const auto round = [](ComputeType<T> x) { return Widen(T(x)); };
+  const ComputeType<T> high = std::max(Widen(a), Widen(b)), low = std::min(Widen(a), Widen(b));
+  if (std::isinf(high) && high < 0) return T(high);
+  return T(high + round(std::log1p(round(std::exp(round(low - high))))));
 }
 template <typename T>
 absl::Status ScanInto(KernelContext& c, bool exclusive, bool reverse) {
-  using A = ComputeType<T>;
   const Shape& shape = *c.input(0).shape;
   SF_ASSIGN_OR_RETURN(const int axis, AxisInput(c, 1, shape.rank()));
   if (c.output(0).num_elements == 0) return absl::OkStatus();
   const int64_t n = shape.dim(axis), inner = shape.num_elements(axis + 1, shape.rank());
   for (int64_t line = 0; line < c.output(0).num_elements / n; ++line) {
     const int64_t start = line / inner * n * inner + line % inner;
-    A running = std::numeric_limits<A>::lowest();
+    T running = T(-std::numeric_limits<ComputeType<T>>::infinity());
     for (int64_t k = 0; k < n; ++k) {
       const int64_t at = start + (reverse ? n - 1 - k : k) * inner;
-      const A x = Widen(c.in<T>(0)[at]);
-      const A next = LogAddExp(running, x);
-      c.out<T>(0)[at] = T(exclusive ? running : next);
+      const T next = LogAddExp(running, c.in<T>(0)[at]);
+      c.out<T>(0)[at] = exclusive ? running : next;
       running = next;
     }
   }
