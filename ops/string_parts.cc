@@ -8,6 +8,7 @@
 #include "ops/batch_rules.h"
 #include "ops/elementwise.h"
 #include "ops/strings.h"
+#include "ops/utf8.h"
 
 namespace staticflow {
 namespace {
@@ -73,8 +74,14 @@ OpSpec EachStringOp(const char* name, KernelSource kernel, std::vector<std::stri
           .doc = doc};
 }
 const char kEncoding[] = "encoding: {'', 'utf-8'} = ''";
-const OpRegistrar lower(EachStringOp("StringLower", EachString<Lower>, {kEncoding}, "ASCII letters in lower case."));
-const OpRegistrar upper(EachStringOp("StringUpper", EachString<Upper>, {kEncoding}, "ASCII letters in upper case."));
+template <std::string (*Ascii)(const std::string&), std::string (*Unicode)(const std::string&)>
+absl::StatusOr<Kernel> CaseKernel(const KernelSetup& setup) {
+  return setup.attr<std::string>("encoding").empty() ? Kernel(EachString<Ascii>) : Kernel(EachString<Unicode>);
+}
+const OpRegistrar lower(EachStringOp("StringLower", CaseKernel<Lower, LowerUtf8>, {kEncoding},
+                                     "Letters in lower case: those of ASCII, or of Unicode with encoding 'utf-8'."));
+const OpRegistrar upper(EachStringOp("StringUpper", CaseKernel<Upper, UpperUtf8>, {kEncoding},
+                                     "Letters in upper case: those of ASCII, or of Unicode with encoding 'utf-8'."));
 const OpRegistrar strip(EachStringOp("StringStrip", EachString<Strip>, {}, "Strings without white space at the ends."));
 
 // Substr: input[pos : pos + len] with broadcasting.
@@ -147,11 +154,11 @@ const OpRegistrar substr({.name = "Substr",
 Output StringLength(Operand input, const std::string& unit, const OpOptions& options) {
   return NodeBuilder("StringLength", {input}).Attr("unit", unit).Name(options.name).Build();
 }
-Output StringLower(Operand input, const OpOptions& o) {
-  return NodeBuilder("StringLower", {input}).Name(o.name).Build();
+Output StringLower(Operand input, const StringCaseOptions& o) {
+  return NodeBuilder("StringLower", {input}).Attr("encoding", o.encoding).Name(o.name).Build();
 }
-Output StringUpper(Operand input, const OpOptions& o) {
-  return NodeBuilder("StringUpper", {input}).Name(o.name).Build();
+Output StringUpper(Operand input, const StringCaseOptions& o) {
+  return NodeBuilder("StringUpper", {input}).Attr("encoding", o.encoding).Name(o.name).Build();
 }
 Output StringStrip(Operand input, const OpOptions& o) {
   return NodeBuilder("StringStrip", {input}).Name(o.name).Build();

@@ -9,12 +9,13 @@
 #include "graph/gradients.h"
 #include "graph/shape_inference.h"
 #include "ops/strings.h"
+#include "ops/utf8.h"
 #include "runtime/kernel.h"
 
 namespace staticflow {
 namespace {
 
-constexpr uint32_t kReplacement = 0xfffd, kLargest = 0x10ffff;
+constexpr uint32_t kReplacement = kReplacementCharacter, kLargest = 0x10ffff;
 constexpr char kErrors[] = "errors: {'strict', 'replace', 'ignore'} = 'replace'",
                kOutputEncoding[] = "output_encoding: {'UTF-8', 'UTF-16-BE', 'UTF-32-BE'}",
                kReplacementChar[] = "replacement_char: int = 65533",
@@ -24,37 +25,11 @@ bool IsCodePoint(uint32_t c) { return c <= kLargest && (c < 0xd800 || c > 0xdfff
 
 // ---- Reading ----
 
-// A code point, or what cannot be one, at the front of some bytes.
-struct Piece {
-  uint32_t code = kReplacement;
-  size_t size = 1;
-  bool valid = false;
-};
+using Piece = TextPiece;
 using Reader = Piece (*)(absl::string_view);
 
 uint8_t ByteAt(absl::string_view bytes, size_t i) { return static_cast<uint8_t>(bytes[i]); }
 
-// What is invalid goes as far as it could have begun a code point.
-Piece ReadUtf8(absl::string_view bytes) {
-  const uint8_t lead = ByteAt(bytes, 0);
-  if (lead < 0x80) return {lead, 1, true};
-  if (lead < 0xc2 || lead > 0xf4) return {};
-  const size_t size = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  // The second byte excludes overlong forms, surrogates and what is too large.
-  uint8_t low = 0x80, high = 0xbf;
-  if (lead == 0xe0) low = 0xa0;
-  if (lead == 0xed) high = 0x9f;
-  if (lead == 0xf0) low = 0x90;
-  if (lead == 0xf4) high = 0x8f;
-  uint32_t code = lead & (0x7f >> size);
-  for (size_t i = 1; i < size; ++i) {
-    if (i == bytes.size() || ByteAt(bytes, i) < low || ByteAt(bytes, i) > high) return {kReplacement, i, false};
-    code = code << 6 | (ByteAt(bytes, i) & 0x3f);
-    low = 0x80;
-    high = 0xbf;
-  }
-  return {code, size, true};
-}
 template <bool big>
 uint32_t Unit16(absl::string_view bytes, size_t i) {
   return big ? uint32_t{ByteAt(bytes, i)} << 8 | ByteAt(bytes, i + 1)
@@ -172,10 +147,7 @@ void Write(OutputEncoding encoding, uint32_t code, std::string* text) {
     AppendBytes(text, 0xd800 | (code - 0x10000) >> 10, 2);
     return AppendBytes(text, 0xdc00 | (code & 0x3ff), 2);
   }
-  if (code < 0x80) return text->push_back(static_cast<char>(code));
-  const int more = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
-  text->push_back(static_cast<char>((more == 1 ? 0xc0 : more == 2 ? 0xe0 : 0xf0) | code >> (6 * more)));
-  for (int i = more - 1; i >= 0; --i) text->push_back(static_cast<char>(0x80 | (code >> (6 * i) & 0x3f)));
+  AppendUtf8(code, text);
 }
 
 // ---- The ops ----

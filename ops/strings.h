@@ -42,8 +42,12 @@ Output EncodeBase64(Operand input, bool pad = false, const OpOptions& options = 
 Output DecodeBase64(Operand input, const OpOptions& options = {});
 
 Output StringLength(Operand input, const std::string& unit = "BYTE", const OpOptions& options = {});  // int32
-Output StringLower(Operand input, const OpOptions& options = {});  // ASCII letters only
-Output StringUpper(Operand input, const OpOptions& options = {});
+struct StringCaseOptions {
+  std::string encoding = "";  // or "utf-8": the letters of Unicode, not those of ASCII alone
+  std::string name = "";
+};
+Output StringLower(Operand input, const StringCaseOptions& options = {});
+Output StringUpper(Operand input, const StringCaseOptions& options = {});
 Output StringStrip(Operand input, const OpOptions& options = {});  // without white space at both ends
 
 // The bucket of each string, int64 in [0, num_buckets): by FarmHash's fingerprint, the same as in TensorFlow; by

@@ -117,13 +117,44 @@ INSTANTIATE_OP_TEST(StringLength, {{.name = "bytes",
                                     .attrs = {{"unit", std::string("UTF8_CHAR")}},
                                     .want = {T<int32_t>({3})}}});
 
-INSTANTIATE_OP_TEST(StringLower, {{.name = "letters",
-                                   .inputs = {T<std::string>({"ABC x1", ""})},
-                                   .want = {T<std::string>({"abc x1", ""})}}});
+INSTANTIATE_OP_TEST(
+    StringLower,
+    {{.name = "letters", .inputs = {T<std::string>({"ABC x1", ""})}, .want = {T<std::string>({"abc x1", ""})}},
+     {.name = "no letters but those of ASCII",
+      .inputs = {T<std::string>({"A\xc3\x84\xff"})},
+      .want = {T<std::string>({"a\xc3\x84\xff"})}},
+     {.name = "Unicode",
+      .inputs = {T<std::string>({"Stra\u00dfe \u00c4\u00d6 \u00c9\u1e9e", "\u0130\u0131I", "\u01c5 \u01c6 \ufb01",
+                                 "\u2167 \u24b6", "\U00010400", "\u1c90\U0001e900"})},
+      .attrs = {{"encoding", "utf-8"}},
+      .want = {T<std::string>({"stra\u00dfe \u00e4\u00f6 \u00e9\u00df", "i\u0307\u0131i", "\u01c6 \u01c6 \ufb01",
+                               "\u2177 \u24d0", "\U00010428", "\u10d0\U0001e922"})}},
+     {.name = "sigma at the end of a word",
+      .inputs = {T<std::string>({"\u0391\u03a3 \u03a3 \u03a3\u0391", "A\u03a3.", "A\u03a3.B", "A\u0301\u03a3\u0301",
+                                 "1\u03a3"})},
+      .attrs = {{"encoding", "utf-8"}},
+      .want = {T<std::string>({"\u03b1\u03c2 \u03c3 \u03c3\u03b1", "a\u03c2.", "a\u03c3.b", "a\u0301\u03c2\u0301",
+                               "1\u03c3"})}},
+     {.name = "no UTF-8",
+      .inputs = {T<std::string>({"A\xff\xc3"
+                                 "B\xe2\x82"})},
+      .attrs = {{"encoding", "utf-8"}},
+      .want = {T<std::string>({"a\ufffd\ufffd"
+                               "b\ufffd"})}},
+     {.name = "another encoding",
+      .inputs = {T<std::string>({"A"})},
+      .attrs = {{"encoding", "latin1"}},
+      .want_error = "encoding"}});
 
-INSTANTIATE_OP_TEST(StringUpper, {{.name = "letters",
-                                   .inputs = {T<std::string>({"abc X1", ""})},
-                                   .want = {T<std::string>({"ABC X1", ""})}}});
+INSTANTIATE_OP_TEST(
+    StringUpper,
+    {{.name = "letters", .inputs = {T<std::string>({"abc X1", ""})}, .want = {T<std::string>({"ABC X1", ""})}},
+     {.name = "Unicode",
+      .inputs = {T<std::string>({"Stra\u00dfe \u00e4 \u00ff", "\u0131i", "\u01c5 \ufb01 \u0149", "\u03c2\u0390",
+                                 "\u1fb7", "\U00010428\u10d0"})},
+      .attrs = {{"encoding", "utf-8"}},
+      .want = {T<std::string>({"STRASSE \u00c4 \u0178", "II", "\u01c4 FI \u02bcN", "\u03a3\u0399\u0308\u0301",
+                               "\u0391\u0342\u0399", "\U00010400\u1c90"})}}});
 
 INSTANTIATE_OP_TEST(StringStrip, {{.name = "blanks",
                                    .inputs = {T<std::string>({"  a b \n", "\011", "x"})},
