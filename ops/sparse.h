@@ -102,13 +102,17 @@ SparseParts SetOperation(const SparseParts& a, const SparseParts& b, const std::
 // The number of different elements of each set, int32.
 Output SetSize(const SparseParts& a, const OpOptions& options = {});
 
-// ---- As strings (ops/sparse_serialize.cc) ----
+// ---- As strings or variants (ops/sparse_serialize.cc) ----
 
+struct SerializeSparseOptions {
+  DataType out_type = DT_STRING;  // or DT_VARIANT: the tensors as they are, for DeserializeSparse in the same step
+  std::string name = "";
+};
 // Three serialized TensorProtos [3]; the same for each index of dimension 0, [n, 3].
-Output SerializeSparse(const SparseParts& a, const OpOptions& options = {});
-Output SerializeManySparse(const SparseParts& a, const OpOptions& options = {});
-// Tensors of `dtype` from strings [..., 3], stacked along new dimensions in front. When run: InvalidArgument for
-// anything else.
+Output SerializeSparse(const SparseParts& a, const SerializeSparseOptions& options = {});
+Output SerializeManySparse(const SparseParts& a, const SerializeSparseOptions& options = {});
+// Tensors of `dtype` from strings or variants [..., 3], stacked along new dimensions in front. When run:
+// InvalidArgument for anything else.
 SparseParts DeserializeSparse(Operand serialized, DataType dtype, const OpOptions& options = {});
 
 struct CountIntsOptions {

@@ -11,16 +11,38 @@
 namespace staticflow {
 namespace {
 
-// Three strings of the tensors at indices, values and shape.
-absl::Status WriteParts(const Tensor& indices, const Tensor& values, const Tensor& shape, std::string* to) {
+// A tensor as it is, in a variant.
+class TensorVariant final : public VariantObject {
+ public:
+  explicit TensorVariant(Tensor tensor) : tensor_(std::move(tensor)) {}
+  const Tensor& tensor() const { return tensor_; }
+  absl::string_view type_name() const override { return "tensorflow::Tensor"; }
+
+ private:
+  const Tensor tensor_;
+};
+
+// Three strings, or variants, of the tensors at indices, values and shape: elements `first` and after of output 0.
+absl::Status WriteParts(KernelContext& c, int64_t first, const Tensor& indices, const Tensor& values,
+                        const Tensor& shape) {
   const Tensor* parts[] = {&indices, &values, &shape};
   for (int i = 0; i < 3; ++i) {
-    SF_ASSIGN_OR_RETURN(to[i], TensorToBytes(*parts[i]));
+    if (c.output(0).dtype == DT_VARIANT) {
+      c.out<Variant>(0)[first + i] = Variant(new TensorVariant(*parts[i]));
+    } else {
+      SF_ASSIGN_OR_RETURN(c.out<std::string>(0)[first + i], TensorToBytes(*parts[i]));
+    }
   }
   return absl::OkStatus();
 }
+absl::StatusOr<Tensor> ReadPart(const KernelContext& c, int64_t i) {
+  if (c.input(0).dtype == DT_STRING) return TensorFromBytes(c.in<std::string>(0)[i]);
+  const auto* variant = dynamic_cast<const TensorVariant*>(c.in<Variant>(0)[i].get());
+  if (variant != nullptr) return variant->tensor();
+  return absl::InvalidArgumentError(absl::StrCat("variant ", i, " holds no serialized tensor"));
+}
 
-// SerializeSparse: [3] strings.
+// SerializeSparse: [3] strings, or variants.
 absl::Status SerializeShape(ShapeContext& c) {
   SF_RETURN_IF_ERROR(SparseInputs(c, 0).status());
   c.set_output(0, {3});
@@ -30,20 +52,20 @@ absl::Status SerializeKernel(KernelContext& c) {
   SF_ASSIGN_OR_RETURN(const Tensor indices, c.InputTensor(0));
   SF_ASSIGN_OR_RETURN(const Tensor values, c.InputTensor(1));
   SF_ASSIGN_OR_RETURN(const Tensor shape, c.InputTensor(2));
-  return WriteParts(indices, values, shape, c.out<std::string>(0));
+  return WriteParts(c, 0, indices, values, shape);
 }
 OpSpec SerializeOp(std::string name, ShapeFunction shape, KernelSource kernel, std::string doc) {
   return {.name = std::move(name),
           .inputs = {"sparse_indices: int64", "sparse_values: T", "sparse_shape: int64"},
           .outputs = {"serialized_sparse: out_type"},
-          .attrs = {"T: type", "out_type: {string} = string"},
+          .attrs = {"T: type", "out_type: {string, variant} = string"},
           .shape = shape,
           .gradient = kNotDifferentiable,
           .kernel = kernel,
           .doc = std::move(doc)};
 }
 const OpRegistrar serialize(SerializeOp("SerializeSparse", SerializeShape, SerializeKernel,
-                                        "A sparse tensor as three serialized TensorProtos."));
+                                        "A sparse tensor as three serialized TensorProtos, or variants."));
 
 // SerializeManySparse: [n, 3], one row for each index of dimension 0, whose entries follow each other.
 absl::Status SerializeManyShape(ShapeContext& c) {
@@ -73,7 +95,7 @@ absl::Status SerializeMany(KernelContext& c) {
       for (int64_t d = 1; d < rank; ++d) places.data<int64_t>()[(k - begin) * (rank - 1) + d - 1] = indices.at(k, d);
       values.data<T>()[k - begin] = c.in<T>(1)[k];
     }
-    SF_RETURN_IF_ERROR(WriteParts(places, values, rest, c.out<std::string>(0) + row * 3));
+    SF_RETURN_IF_ERROR(WriteParts(c, row * 3, places, values, rest));
     begin = end;
   }
   if (begin == indices.count()) return absl::OkStatus();
@@ -86,18 +108,19 @@ absl::StatusOr<Kernel> SerializeManyKernel(const KernelSetup& setup) {
   if (!kernel) return NoKernelFor(setup, setup.input_dtype(1));
   return kernel;
 }
-const OpRegistrar serialize_many(SerializeOp("SerializeManySparse", SerializeManyShape, SerializeManyKernel,
-                                             "The slices of a sparse tensor as three serialized TensorProtos each."));
+const OpRegistrar serialize_many(
+    SerializeOp("SerializeManySparse", SerializeManyShape, SerializeManyKernel,
+                "The slices of a sparse tensor as three serialized TensorProtos, or variants, each."));
 
 // DeserializeSparse, DeserializeManySparse: the tensors behind strings [..., 3], stacked along the first dimensions.
 struct Parsed {
   Tensor indices, values, shape;
 };
-absl::StatusOr<Parsed> Parse(const std::string* strings, DataType dtype) {
+absl::StatusOr<Parsed> Parse(const KernelContext& c, int64_t first, DataType dtype) {
   Parsed parsed;
-  SF_ASSIGN_OR_RETURN(parsed.indices, TensorFromBytes(strings[0]));
-  SF_ASSIGN_OR_RETURN(parsed.values, TensorFromBytes(strings[1]));
-  SF_ASSIGN_OR_RETURN(parsed.shape, TensorFromBytes(strings[2]));
+  SF_ASSIGN_OR_RETURN(parsed.indices, ReadPart(c, first));
+  SF_ASSIGN_OR_RETURN(parsed.values, ReadPart(c, first + 1));
+  SF_ASSIGN_OR_RETURN(parsed.shape, ReadPart(c, first + 2));
   const auto& [indices, values, shape] = parsed;
   const bool fits = indices.dtype() == DT_INT64 && shape.dtype() == DT_INT64 && indices.shape().rank() == 2 &&
                     values.shape().rank() == 1 && shape.shape().rank() == 1 &&
@@ -163,7 +186,7 @@ absl::Status DeserializeKernel(KernelContext& c) {
   const DataType dtype = c.output(1).dtype;
   std::vector<Parsed> tensors;
   for (int64_t i = 0; i < n; ++i) {
-    absl::StatusOr<Parsed> parsed = Parse(c.in<std::string>(0) + i * 3, dtype);
+    absl::StatusOr<Parsed> parsed = Parse(c, i * 3, dtype);
     if (!parsed.ok()) return Annotate(parsed.status(), absl::StrCat("tensor ", i, ": "));
     tensors.push_back(*std::move(parsed));
   }
@@ -175,11 +198,11 @@ absl::Status DeserializeKernel(KernelContext& c) {
 const OpRegistrar deserialize({.name = "DeserializeSparse",
                                .inputs = {"serialized_sparse: Tserialized"},
                                .outputs = {"sparse_indices: int64", "sparse_values: dtype", "sparse_shape: int64"},
-                               .attrs = {"dtype: type", "Tserialized: {string} = string"},
+                               .attrs = {"dtype: type", "Tserialized: {string, variant} = string"},
                                .shape = DeserializeShape,
                                .gradient = kNotDifferentiable,
                                .kernel = DeserializeKernel,
-                               .doc = "Sparse tensors from strings, stacked."});
+                               .doc = "Sparse tensors from strings or variants, stacked."});
 const OpRegistrar deserialize_many({.name = "DeserializeManySparse",
                                     .inputs = {"serialized_sparse: string"},
                                     .outputs = {"sparse_indices: int64", "sparse_values: dtype", "sparse_shape: int64"},
@@ -189,16 +212,19 @@ const OpRegistrar deserialize_many({.name = "DeserializeManySparse",
                                     .kernel = DeserializeKernel,
                                     .doc = "Sparse tensors from a matrix of strings, stacked."});
 
-Output SerializeNode(absl::string_view type, const SparseParts& a, const OpOptions& options) {
-  return NodeBuilder(type, {a.indices, a.values, a.shape}).Name(options.name).Build();
+Output SerializeNode(absl::string_view type, const SparseParts& a, const SerializeSparseOptions& options) {
+  return NodeBuilder(type, {a.indices, a.values, a.shape})
+      .Attr("out_type", options.out_type)
+      .Name(options.name)
+      .Build();
 }
 
 }  // namespace
 
-Output SerializeSparse(const SparseParts& a, const OpOptions& options) {
+Output SerializeSparse(const SparseParts& a, const SerializeSparseOptions& options) {
   return SerializeNode("SerializeSparse", a, options);
 }
-Output SerializeManySparse(const SparseParts& a, const OpOptions& options) {
+Output SerializeManySparse(const SparseParts& a, const SerializeSparseOptions& options) {
   return SerializeNode("SerializeManySparse", a, options);
 }
 SparseParts DeserializeSparse(Operand serialized, DataType dtype, const OpOptions& options) {

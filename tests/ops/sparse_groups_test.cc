@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "ops/array.h"
 #include "ops/sparse.h"
 #include "runtime/session.h"
 #include "tests/op_test.h"
@@ -297,8 +298,11 @@ TEST(SerializeSparseTest, IsReadBack) {
                          .values = Const(g, T<std::string>({"a", "", "c"})),
                          .shape = Const(g, T<int64_t>({4, 3, 2}))};
   const Output one = SerializeSparse(a), many = SerializeManySparse(a);
+  const Output variants = SerializeSparse(a, {.out_type = DT_VARIANT});
+  const Output many_variants = SerializeManySparse(a, {.out_type = DT_VARIANT});
   std::vector<Output> fetches = {a.indices, a.values, a.shape};
-  for (const SparseParts& parts : {DeserializeSparse(one, DT_STRING), DeserializeSparse(many, DT_STRING)}) {
+  for (const Output& serialized : {one, many, variants, many_variants}) {
+    const SparseParts parts = DeserializeSparse(serialized, DT_STRING);
     for (const Output& part : {parts.indices, parts.values, parts.shape}) fetches.push_back(part);
   }
   fetches.push_back(many);
@@ -306,7 +310,7 @@ TEST(SerializeSparseTest, IsReadBack) {
   Session session(g, {.threads = 1});
   const auto got = session.Run({}, fetches);
   ASSERT_TRUE(got.ok()) << got.status();
-  for (size_t i = 3; i < 9; ++i) EXPECT_TRUE(TensorsNear((*got)[i], (*got)[i % 3], 0)) << i;
+  for (size_t i = 3; i < 15; ++i) EXPECT_TRUE(TensorsNear((*got)[i], (*got)[i % 3], 0)) << i;
   EXPECT_EQ(got->back().shape(), Shape({4, 3}));
 }
 
@@ -322,6 +326,33 @@ const std::string kSecondIndices =
 const std::string kSecondValues = "\x08\x01\x12\x04\x12\x02\x08\x03\"\x0c\0\0@@\0\0\x80@\0\0\xa0@"s;
 const Tensor kRows =
     T<std::string>({2, 3}, {kFirstIndices, kFirstValues, kRowShape, kSecondIndices, kSecondValues, kRowShape});
+
+TEST(SerializeSparseTest, VariantsAreStackedAndChecked) {
+  Graph g;
+  const SparseParts a = {.indices = Const(g, M<int64_t>({{0, 1}, {1, 0}})),
+                         .values = Const(g, T({5, 6})),
+                         .shape = Const(g, T<int64_t>({2, 3}))};
+  const Output variants = SerializeSparse(a, {.out_type = DT_VARIANT});
+  const Output pair = Stack({variants, variants});
+  const SparseParts both = DeserializeSparse(pair, DT_FLOAT);
+  const SparseParts other_type = DeserializeSparse(variants, DT_INT32);
+  const SparseParts no_tensor = DeserializeSparse(NodeBuilder(g, "FakeParam", std::source_location::current())
+                                                      .Attr("dtype", DT_VARIANT)
+                                                      .Attr("shape", Shape({3}))
+                                                      .Build(),
+                                                  DT_FLOAT);
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  Session session(g, {.threads = 1});
+  const auto got = session.Run({}, {both.indices, both.values, both.shape});
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_TRUE(TensorsNear((*got)[0], M<int64_t>({{0, 0, 1}, {0, 1, 0}, {1, 0, 1}, {1, 1, 0}}), 0));
+  EXPECT_TRUE(TensorsNear((*got)[1], T({5, 6, 5, 6}), 0));
+  EXPECT_TRUE(TensorsNear((*got)[2], T<int64_t>({2, 2, 3}), 0));
+  const absl::Status wrong = session.Run({}, other_type.values).status();
+  EXPECT_EQ(wrong.code(), absl::StatusCode::kInvalidArgument) << wrong;
+  const absl::Status empty = session.Run({}, no_tensor.values).status();
+  EXPECT_EQ(empty.code(), absl::StatusCode::kInvalidArgument) << empty;
+}
 
 INSTANTIATE_OP_TEST(
     DeserializeManySparse,
