@@ -23,6 +23,7 @@ Node* VariableBehind(Output output) {
 }
 
 std::string VariableKey(const Node& declaration) {
+  if (!declaration.has_attr("shared_name")) return declaration.name();
   const std::string& shared_name = declaration.attr<std::string>("shared_name");
   const std::string& container = declaration.attr<std::string>("container");
   const std::string& name = shared_name.empty() ? declaration.name() : shared_name;

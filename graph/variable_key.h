@@ -20,7 +20,7 @@ Node* VariableBehind(Output output);
 
 // The key in the resource store of what a node declares (a variable, a table, a queue): attribute shared_name, or the
 // node's name when that is empty, after "container/" when there is one.
-// REQUIRES: the op has the attributes shared_name and container.
+// Of an op without these attributes (TemporaryVariable), the node's name.
 std::string VariableKey(const Node& declaration);
 
 }  // namespace staticflow

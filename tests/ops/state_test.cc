@@ -360,5 +360,51 @@ TEST(Handles, ThatAreComputedAreAnError) {
   EXPECT_EQ(session.Run({}, {}, {update}).status().code(), absl::StatusCode::kUnimplemented);
 }
 
+Output TemporaryVariable(Graph& g, const Shape& shape, const std::string& var_name) {
+  return NodeBuilder(g, "TemporaryVariable", std::source_location::current())
+      .Attr("shape", shape)
+      .Attr("dtype", DT_FLOAT)
+      .Attr("var_name", var_name)
+      .Name("temporary")
+      .Build();
+}
+Output DestroyTemporary(Output ref, const std::string& var_name) {
+  return NodeBuilder("DestroyTemporaryVariable", {ref}).Attr("var_name", var_name).Build();
+}
+
+TEST(TemporaryVariable, LivesForOneStep) {
+  Graph g;
+  const Output x = Placeholder(g, {.dtype = DT_FLOAT, .shape = {2}});
+  const Output ref = TemporaryVariable(g, {2}, "sum");
+  const Output first = NodeBuilder("Assign", {ref, x}).Build();
+  const Output second = NodeBuilder("AssignAdd", {first, x}).Build();
+  const Output value = DestroyTemporary(second, "sum");
+  const Output read = NodeBuilder("Identity", {ref}).Build();
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  EXPECT_EQ(value.shape(), Shape({2}));
+  Session session(g, {.threads = 1});
+  for (float scale : {1.0f, 3.0f}) {
+    const auto got = session.Run({{x, T({scale, 2 * scale})}}, value);
+    ASSERT_TRUE(got.ok()) << got.status();
+    EXPECT_TRUE(TensorsNear(*got, T({2 * scale, 4 * scale}), 0));
+    EXPECT_EQ(session.Run({}, read).status().code(), absl::StatusCode::kFailedPrecondition) << "nothing is left";
+  }
+}
+
+TEST(TemporaryVariable, IsKnownByItsName) {
+  Graph g;
+  const Output ref = NodeBuilder("Assign", {TemporaryVariable(g, {}, ""), Const(g, 1.0f)}).Build();
+  const Output by_node = DestroyTemporary(ref, "temporary"), by_another = DestroyTemporary(ref, "other");
+  const Variable v = GetVariable(g, "v", {.shape = {2}});
+  const Output of_variable = DestroyTemporary(v.ref(), "v");
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  Session session(g, {.threads = 1});
+  ASSERT_TRUE(session.Initialize().ok());
+  EXPECT_EQ(session.Run({}, by_node)->scalar<float>(), 1);
+  EXPECT_EQ(session.Run({}, by_another).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(session.Run({}, of_variable).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(session.Run({}, v.snapshot).ok()) << "and it keeps its value";
+}
+
 }  // namespace
 }  // namespace staticflow
