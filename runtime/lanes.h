@@ -59,7 +59,7 @@ enum class LaneOp : uint8_t {
   kLessEqual,
   kEqual,
   kNotEqual,
-  kReluGrad,     // x0 where x1 > 0, else 0
+  kReluGrad,     // x0 * (x1 > 0 ? 1 : 0)
   kTanhGrad,     // x1 * (1 - x0 * x0):        y, dy, as TensorFlow's op
   kSigmoidGrad,  // x1 * (x0 * (1 - x0)) in TensorFlow's order of operations: y, dy
   // y = f(x0, x1, x2)
