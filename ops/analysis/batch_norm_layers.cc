@@ -166,14 +166,6 @@ class LayerMaker {
     }
     return layer;
   }
-  static Output OutsideOfBranch(Output value) {
-    const auto passes_on = [](const Node& node) {
-      return node.op().is(OpRole::kSwitch) || (node.op().is(OpRole::kIdentity) && !node.input(0).is_ref());
-    };
-    while (value.valid() && passes_on(*value.node())) value = value.node()->input(0);
-    return value;
-  }
-
   void FindUpdates(BatchNormLayer* layer) const {
     if (!layer->batch_mean.valid()) return;
     for (const bool is_variance : {false, true}) {

@@ -74,6 +74,14 @@ Output SameShapeValue(Output output) {
   return output;
 }
 
+Output OutsideOfBranch(Output output) {
+  const auto passes_on = [](const Node& node) {
+    return node.op().is(OpRole::kSwitch) || (node.op().is(OpRole::kIdentity) && !node.input(0).is_ref());
+  };
+  while (output.valid() && passes_on(*output.node())) output = output.node()->input(0);
+  return output;
+}
+
 std::optional<Branch> BranchOf(Output output) {
   std::vector<Output> open = {output};
   absl::flat_hash_set<const Node*> seen;

@@ -40,6 +40,8 @@ int PassedOnInput(Output output);
 Output ViewedValue(Output output);
 // The same, but as long as the shape stays: x as it is outside of the branches that use it.
 Output SameShapeValue(Output output);
+// `output` before the Switches that pass it into branches; invalid stays invalid.
+Output OutsideOfBranch(Output output);
 
 // The branch of a cond: where `predicate` has this value.
 struct Branch {

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <optional>
+#include <tuple>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"
 
 namespace staticflow {
@@ -25,6 +27,15 @@ Normalization OfFused(Node* node) {
   n.variance = n.fused_training ? node->output(2) : n.given_variance;
   n.epsilon = node->attr<float>("epsilon");
   return n;
+}
+
+// A variable's value, or a constant that is no single number.
+bool IsWeight(Output value) {
+  const Output source = ViewedValue(value);
+  const Node& reader = *source.node();
+  if (reader.op().is(OpRole::kConst)) return !ConstantNumber(source).has_value();
+  return source.is_ref() || reader.op().is(OpRole::kReadVariable) ||
+         (reader.op().is(OpRole::kIdentity) && reader.input(0).is_ref());
 }
 
 // Finds what is built around one square root of a variance.
@@ -149,15 +160,6 @@ class Composition {
     return Output();
   }
 
-  // A variable's value, or a constant that is no single number.
-  static bool IsWeight(Output value) {
-    const Output source = ViewedValue(value);
-    const Node& reader = *source.node();
-    if (reader.op().is(OpRole::kConst)) return !ConstantNumber(source).has_value();
-    return source.is_ref() || reader.op().is(OpRole::kReadVariable) ||
-           (reader.op().is(OpRole::kIdentity) && reader.input(0).is_ref());
-  }
-
   // What a use of `y` among `types` with a weight as its other operand gives; `y` itself when there is none.
   Output Then(Output y, std::initializer_list<absl::string_view> types, Output* operand) const {
     for (const auto& [node, input] : uses_.of(y)) {
@@ -191,6 +193,12 @@ std::vector<Normalization> FindNormalizations(const Graph& g, const GraphUses& u
   }
   std::sort(found.begin(), found.end(),
             [](const Normalization& a, const Normalization& b) { return a.node->id() < b.node->id(); });
+  // The gradient of the scale has the form of a normalization, with the gradient in the place of gamma; it comes later.
+  absl::flat_hash_set<std::tuple<Output, Output, Output>> known;
+  std::erase_if(found, [&](const Normalization& n) {
+    const bool is_new = known.emplace(n.input, ViewedValue(n.mean), ViewedValue(n.variance)).second;
+    return !n.fused && !is_new && n.gamma.valid() && !IsWeight(n.gamma);
+  });
   return found;
 }
 

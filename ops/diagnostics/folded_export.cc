@@ -132,9 +132,13 @@ class Exporter {
       return absl::FailedPreconditionError(absl::StrCat(fetch.name(), ": the folded graph gives other values"));
     }
     for (size_t k = 0; k < a->size(); ++k) {
-      result_.largest_result = std::max(result_.largest_result, std::abs((*a)[k]));
-      const bool both_nan = std::isnan((*a)[k]) && std::isnan((*b)[k]);
-      const double error = both_nan || (*a)[k] == (*b)[k] ? 0 : std::abs((*a)[k] - (*b)[k]);
+      const double was = (*a)[k], is = (*b)[k];
+      if ((std::isnan(was) && std::isnan(is)) || (std::isinf(was) && was == is)) {
+        ++result_.not_finite;
+        continue;
+      }
+      if (std::isfinite(was)) result_.largest_result = std::max(result_.largest_result, std::abs(was));
+      const double error = std::abs(was - is);
       result_.largest_error = std::isnan(error) ? HUGE_VAL : std::max(result_.largest_error, error);
     }
     return absl::OkStatus();
@@ -190,10 +194,11 @@ class Exporter {
 
 std::string FoldedExport::ToString() const {
   std::string out = absl::StrFormat(
-      "%d batch-normalization layers, %d nodes taken into products and convolutions, %d fused ones left; %d nodes "
-      "became "
-      "%d; largest error %.3g of results up to %.3g over %d examples\n",
-      layers, folded.size(), normalizing.size(), nodes_before, nodes_after, largest_error, largest_result, examples);
+      "%d batch-normalization layer%s, %d nodes taken into products and convolutions, %d fused ones left; %d nodes "
+      "became %d; largest error %.3g of results up to %.3g over %d examples\n",
+      layers, layers == 1 ? "" : "s", folded.size(), normalizing.size(), nodes_before, nodes_after, largest_error,
+      largest_result, examples);
+  if (not_finite > 0) absl::StrAppend(&out, not_finite, " results are NaN or infinite, before folding as after\n");
   for (const std::string& verdict : verdicts) absl::StrAppend(&out, "row by row, ", verdict, "\n");
   if (!fingerprint.empty()) absl::StrAppend(&out, "from ", fingerprint, "\n");
   return out;

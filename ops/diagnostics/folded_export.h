@@ -46,7 +46,8 @@ struct FoldedExport {
   std::vector<std::string> folded;       // nodes that products and convolutions took in
   std::vector<std::string> normalizing;  // fused nodes that are left, since nothing next to them could take them in
   double largest_error = 0;              // |folded - original| over all results
-  double largest_result = 0;             // |original|
+  double largest_result = 0;             // |original|, of finite ones
+  int64_t not_finite = 0;                // results that are NaN or infinite, in both graphs
   int64_t examples = 0;
   // Whether each result depends on its own example alone, for the mode that was pinned: "y:0 independent: ...".
   std::vector<std::string> verdicts;

@@ -111,15 +111,18 @@ class Freezer {
 
   // The values of all predicates that decide something on the way to the fetches.
   absl::Status ReadPredicates(const absl::flat_hash_set<const Node*>& needed) {
-    std::vector<Output> predicates;
+    std::vector<Output> predicates, sources;
     for (const auto& node : g_.nodes()) {
       if (!needed.contains(node.get())) continue;
       const bool chooses = node->op().is(OpRole::kSwitch) || IsType(*node, {"Select", "SelectV2"});
       if (!chooses) continue;
       const Output predicate = node->input(node->op().is(OpRole::kSwitch) ? 1 : 0);
-      if (IsKnown(predicate) && predicate.dtype() == DT_BOOL) predicates.push_back(predicate);
+      const Output source = OutsideOfBranch(predicate);  // inside of a branch that is not taken it has no value
+      if (!IsKnown(source) || source.dtype() != DT_BOOL) continue;
+      predicates.push_back(predicate);
+      sources.push_back(source);
     }
-    SF_ASSIGN_OR_RETURN(const std::vector<Tensor> values, session_.Run(given_, predicates));
+    SF_ASSIGN_OR_RETURN(const std::vector<Tensor> values, session_.Run(given_, sources));
     for (size_t i = 0; i < predicates.size(); ++i) {
       if (values[i].num_elements() == 1) decided_[predicates[i]] = values[i].scalar<bool>();
     }
@@ -160,8 +163,9 @@ class Freezer {
     return absl::FailedPreconditionError(absl::StrCat(output.node()->DebugName(), ": it stands in a loop"));
   }
   static absl::Status NotDecided(const Node& node) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(node.DebugName(), ": what decides this branch is not known; give it a value"));
+    const Output decides = node.op().is(OpRole::kSwitch) ? OutsideOfBranch(node.input(1)) : node.output(0);
+    return absl::FailedPreconditionError(absl::StrCat(node.DebugName(), ": ", decides.node()->DebugName(),
+                                                      " decides this branch, and is not known; give it a value"));
   }
   // Whether the value stands in a branch that is not taken, by its nearest Switch or, without data from one, pivot.
   absl::StatusOr<bool> IsDead(Output output) const {

@@ -29,6 +29,24 @@ struct SharedLayer {
   const BatchNormLayer& layer() const { return *uses[0]; }
 };
 
+constexpr absl::string_view kWhySkipped = " (without variables for the statistics, or in a loop)";
+
+// Whether `value` is one of each iteration, which nobody outside can ask for.
+bool IsInLoop(Output value) {
+  std::vector<const Node*> open = {value.node()};
+  absl::flat_hash_set<const Node*> seen = {value.node()};
+  while (!open.empty()) {
+    const Node* node = open.back();
+    open.pop_back();
+    if (node->op().is(OpRole::kExit)) continue;
+    if (node->op().is(OpRole::kEnter)) return true;
+    for (Output input : node->inputs()) {
+      if (seen.insert(input.node()).second) open.push_back(input.node());
+    }
+  }
+  return false;
+}
+
 class Reestimator {
  public:
   Reestimator(Session& session, const Graph& g, const DataSet& data, const ReestimateOptions& options)
@@ -71,7 +89,8 @@ class Reestimator {
       const BatchNormLayer& layer = layers_[i];
       known.insert(layer.name);
       if (!wanted.empty() && !wanted.contains(layer.name)) continue;
-      if (layer.moving_mean == nullptr || layer.moving_variance == nullptr || layer.axes.empty()) {
+      const bool has_variables = layer.moving_mean != nullptr && layer.moving_variance != nullptr;
+      if (!has_variables || layer.axes.empty() || IsInLoop(layer.input)) {
         report_.skipped.push_back(layer.name);
         continue;
       }
@@ -83,6 +102,10 @@ class Reestimator {
     }
     for (const std::string& name : options_.layers) {
       if (!known.contains(name)) return absl::NotFoundError(absl::StrCat("there is no layer '", name, "'"));
+    }
+    if (shared_.empty() && !report_.skipped.empty()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("nothing to estimate: ", absl::StrJoin(report_.skipped, ", "), kWhySkipped));
     }
     std::stable_sort(shared_.begin(), shared_.end(),
                      [](const SharedLayer& a, const SharedLayer& b) { return a.depth < b.depth; });
@@ -234,7 +257,8 @@ std::pair<double, double> ReestimatedLayer::variance_ratio() const {
 }
 
 std::string ReestimateReport::ToString() const {
-  std::string out = absl::StrFormat("%d layers from %d examples, %d passes\n", layers.size(), examples, passes);
+  std::string out = absl::StrFormat("%d layer%s from %d examples, %d pass%s\n", layers.size(),
+                                    layers.size() == 1 ? "" : "s", examples, passes, passes == 1 ? "" : "es");
   for (const ReestimatedLayer& layer : layers) {
     const auto [least, most] = layer.variance_ratio();
     absl::StrAppendFormat(
@@ -245,7 +269,7 @@ std::string ReestimateReport::ToString() const {
         layer.approximate ? " (by batches: a layer before it uses its own batch)" : "");
   }
   if (!skipped.empty()) {
-    absl::StrAppend(&out, "without variables for their statistics: ", absl::StrJoin(skipped, ", "), "\n");
+    absl::StrAppend(&out, "left as they are: ", absl::StrJoin(skipped, ", "), kWhySkipped, "\n");
   }
   return out;
 }

@@ -61,7 +61,7 @@ struct ReestimatedLayer {
 
 struct ReestimateReport {
   std::vector<ReestimatedLayer> layers;
-  std::vector<std::string> skipped;  // names of layers without variables to hold the statistics
+  std::vector<std::string> skipped;  // names of layers without variables to hold the statistics, or in loops
   int64_t examples = 0;
   int passes = 0;  // over the data set
 

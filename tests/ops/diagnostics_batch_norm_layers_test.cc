@@ -226,5 +226,19 @@ TEST(BatchNormLayersTest, TheHandWrittenFormHasItsParts) {
   EXPECT_EQ(layers[0].elements_per_channel(), 6);
 }
 
+// The gradient of gamma is dy / sqrt(variance) times (x - mean): it looks like a layer with dy in the place of gamma.
+TEST(BatchNormLayersTest, TheGradientOfAScaleIsNoLayer) {
+  Graph g;
+  const Output x = Placeholder(g, {.dtype = DT_FLOAT, .shape = {6, 4}, .name = "x"});
+  const Variable gamma = NewVariable(g, Tensor::Vector<float>({1, 2, 3, 4}), {.name = "gamma"});
+  const MomentsResult m = Moments(x, {0});
+  const Output y = gamma.snapshot * (x - m.mean) / Sqrt(m.variance + 1e-3);
+  ASSERT_EQ(Gradients({Sum(Square(y))}, {gamma.snapshot, x}).size(), 2u);
+  const std::vector<BatchNormLayer> layers = FindBatchNormLayers(g);
+  ASSERT_EQ(layers.size(), 1);
+  EXPECT_EQ(layers[0].output, y);
+  EXPECT_EQ(layers[0].gamma, gamma.snapshot);
+}
+
 }  // namespace
 }  // namespace staticflow

@@ -319,6 +319,46 @@ TEST(FoldedExportTest, RefusesAGraphThatPredictsFromItsBatch) {
       absl::StatusCode::kFailedPrecondition);
 }
 
+// What is NaN before is NaN afterwards; the report says so rather than "largest error 0".
+TEST(FoldedExportTest, CountsWhatIsNoNumber) {
+  Graph g;
+  const Output x = Placeholder(g, {.dtype = DT_FLOAT, .shape = {-1, 3}, .name = "x"});
+  const Variable variance = NewVariable(g, Tensor::Vector<float>({-1, 1, 1}), {.name = "variance"});
+  const Variable mean = NewVariable(g, Tensor::Vector<float>({0, 0, 0}), {.name = "mean"});
+  const Output y = BatchNormalization(x, mean.snapshot, variance.snapshot, Output(), Output(), 1e-3);
+  Session session(g, {.threads = 1});
+  ASSERT_TRUE(session.Initialize().ok());
+  const absl::StatusOr<FoldedExport> folded =
+      ExportFolded(session, g, {.feeds = {x}, .fetches = {y}, .samples = {Noise({4, 3}, 1)}});
+  ASSERT_TRUE(folded.ok()) << folded.status();
+  EXPECT_EQ(folded->not_finite, 4);
+  EXPECT_GT(folded->largest_result, 0.1);
+  EXPECT_LT(folded->largest_error, 1e-5);
+  EXPECT_NE(folded->ToString().find("4 results are NaN or infinite, before folding as after"), std::string::npos);
+}
+
+// A branch that another placeholder decides is named by that, not by the Switch that it ends in.
+TEST(FoldedExportTest, NamesWhatIsNotDecided) {
+  Graph g;
+  const Output x = Placeholder(g, {.dtype = DT_FLOAT, .shape = {-1, 3}, .name = "x"});
+  const Output use = Placeholder(g, {.dtype = DT_BOOL, .shape = {}, .name = "use"});
+  const Output y = Cond(
+      use,
+      [&] {
+        return Cond(
+            use, [&] { return Relu(x); }, [&] { return Tanh(x); });
+      },
+      [&] { return Identity(x); });
+  Session session(g, {.threads = 1});
+  FoldedExportOptions options = {.feeds = {x}, .fetches = {y}, .samples = {Noise({4, 3}, 1)}};
+  const absl::Status status = ExportFolded(session, g, options).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(status.message().find("Placeholder 'use'"), std::string::npos) << status;
+  EXPECT_NE(status.message().find("decides this branch, and is not known; give it a value"), std::string::npos);
+  options.constants = {{use, true}};
+  EXPECT_TRUE(ExportFolded(session, g, options).ok());
+}
+
 // The same graph in a folder that TensorFlow's loaders take.
 TEST(FoldedExportTest, WritesASavedModel) {
   Graph g;

@@ -9,6 +9,7 @@
 #include "ops/array.h"
 #include "ops/batch_norm.h"
 #include "ops/control_flow.h"
+#include "ops/control_flow_while.h"
 #include "ops/conv.h"
 #include "ops/diagnostics/checkpoint_copy.h"
 #include "ops/diagnostics/pooled_moments.h"
@@ -180,6 +181,26 @@ TEST(ReestimateTest, RefusesWhatItCannotDo) {
   Graph plain;
   Session empty(plain);
   EXPECT_EQ(ReestimateBatchNorm(empty, plain, data, {}).status().code(), absl::StatusCode::kNotFound);
+}
+
+// What is normalized in a loop is another thing in each iteration.
+TEST(ReestimateTest, NamesLayersInLoops) {
+  Graph g;
+  const Output x = Placeholder(g, {.dtype = DT_FLOAT, .shape = {-1, 6}, .name = "x"});
+  const VariableScope scope(g, "looped");
+  const Variable mean = GetVariable(g, "moving_mean", {.shape = {6}, .trainable = false});
+  const Variable variance = GetVariable(g, "moving_variance", {.shape = {6}, .trainable = false});
+  While([](Output i, Output) { return Less(i, 3); },
+        [&](Output i, Output h) -> std::vector<Output> {
+          return {i + 1, BatchNormalization(h, mean.snapshot, variance.snapshot, Output(), Output(), 1e-3)};
+        },
+        {Const(g, 0), x});
+  Session session(g, {.threads = 1});
+  ASSERT_TRUE(session.Initialize().ok());
+  const DataSet data = DataSet::Create({Noise({50, 6}, 3)}).value();
+  const absl::Status status = ReestimateBatchNorm(session, g, data, {.feeds = {x}}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(status.message(), "nothing to estimate: looped (without variables for the statistics, or in a loop)");
 }
 
 // A training graph that TensorFlow 1 wrote, with a checkpoint of its variables.
