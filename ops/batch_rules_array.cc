@@ -256,6 +256,8 @@ void TileBatch(BatchContext& c) {
   c.set_all(BatchRows::Along(rows.axis, MultiplySizes(rows.outer, times), rows.inner));
 }
 
+namespace {
+
 // Of what moves elements along the dimensions in input `axes_input`.
 void ReorderBatch(BatchContext& c, int axes_input) {
   if (!c.input(0).is_rows() || !c.AreConstant(1)) return c.SetWorst();
@@ -264,6 +266,9 @@ void ReorderBatch(BatchContext& c, int axes_input) {
   if (c.IsAmong(*axes, 0)) return c.Mix("the order of the examples");
   c.set_all(c.input(0));
 }
+
+}  // namespace
+
 void ReverseBatch(BatchContext& c) { ReorderBatch(c, 1); }
 void RollBatch(BatchContext& c) { ReorderBatch(c, 2); }
 
@@ -306,32 +311,46 @@ void GatherNdBatch(BatchContext& c) {
   c.Mix("takes rows of other examples");
 }
 
-// Blocks of a picture become pictures of their own: block b of example n is at b * N + n.
-void SpaceToBatchBatch(BatchContext& c) {
+namespace {
+
+// How many blocks the pictures of a batch are cut into, or put together from; nullopt when the result is settled.
+std::optional<int64_t> NumBlocks(BatchContext& c) {
   const BatchRows& rows = c.input(0);
-  if (!rows.is_rows() || !c.AreConstant(1)) return c.SetWorst();
-  if (rows.axis != 0) return c.Mix(absl::StrCat("along dimension ", rows.axis));
+  if (!rows.is_rows() || !c.AreConstant(1)) {
+    c.SetWorst();
+    return std::nullopt;
+  }
+  if (rows.axis != 0) {
+    c.Mix(absl::StrCat("along dimension ", rows.axis));
+    return std::nullopt;
+  }
   const bool fixed = c.node().has_attr("block_size");
   const std::optional<std::vector<int64_t>> blocks =
       fixed ? std::optional(std::vector<int64_t>(2, c.attr<int64_t>("block_size"))) : c.Integers(1);
-  if (!blocks.has_value()) return c.Unknown("its blocks are not constant");
-  int64_t outer = rows.outer;
-  for (int64_t block : *blocks) outer = MultiplySizes(outer, std::max<int64_t>(1, block));
-  c.set_all(BatchRows::Along(0, outer, rows.inner));
+  if (!blocks.has_value()) {
+    c.Unknown("its blocks are not constant");
+    return std::nullopt;
+  }
+  int64_t product = 1;
+  for (int64_t block : *blocks) product = MultiplySizes(product, std::max<int64_t>(1, block));
+  return product;
+}
+
+}  // namespace
+
+// Blocks of a picture become pictures of their own: block b of example n is at b * N + n.
+void SpaceToBatchBatch(BatchContext& c) {
+  const BatchRows& rows = c.input(0);
+  const std::optional<int64_t> blocks = NumBlocks(c);
+  if (blocks.has_value()) c.set_all(BatchRows::Along(0, MultiplySizes(rows.outer, *blocks), rows.inner));
 }
 
 void BatchToSpaceBatch(BatchContext& c) {
   const BatchRows& rows = c.input(0);
-  if (!rows.is_rows() || !c.AreConstant(1)) return c.SetWorst();
-  if (rows.axis != 0) return c.Mix(absl::StrCat("along dimension ", rows.axis));
-  const bool fixed = c.node().has_attr("block_size");
-  const std::optional<std::vector<int64_t>> blocks =
-      fixed ? std::optional(std::vector<int64_t>(2, c.attr<int64_t>("block_size"))) : c.Integers(1);
-  if (!blocks.has_value()) return c.Unknown("its blocks are not constant");
-  int64_t product = 1;
-  for (int64_t block : *blocks) product = MultiplySizes(product, std::max<int64_t>(1, block));
-  if (rows.outer % product != 0) return c.Mix("takes the batch apart");
-  c.set_all(BatchRows::Along(0, rows.outer / product, rows.inner));
+  const std::optional<int64_t> blocks = NumBlocks(c);
+  if (!blocks.has_value()) return;
+  if (rows.outer % *blocks != 0) return c.Mix("takes the batch apart");
+  c.set_all(BatchRows::Along(0, rows.outer / *blocks, rows.inner));
 }
 
 }  // namespace staticflow

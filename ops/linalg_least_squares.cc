@@ -36,7 +36,7 @@ struct LuFunction {
       DispatchType<int32_t, int64_t>(c.output(1).dtype, [&]<typename I>() {
         I* p = c.out<I>(1) + b * n;
         std::iota(p, p + n, I{0});
-        Factorize(lu, n, p);
+        for (int64_t j = 0; j < n; ++j) std::swap(p[j], p[EliminateColumn(lu, n, j)]);
       });
       for (int64_t i = 0; i < n; ++i) {
         if (lu[i * n + i] == 0 || std::isnan(lu[i * n + i])) {
@@ -46,25 +46,6 @@ struct LuFunction {
       for (int64_t i = 0; i < a.size(); ++i) c.out<T>(0)[b * a.size() + i] = static_cast<T>(lu[i]);
     }
     return absl::OkStatus();
-  }
-
-  template <typename I>
-  static void Factorize(double* lu, int64_t n, I* p) {
-    for (int64_t j = 0; j < n; ++j) {
-      int64_t pivot = j;
-      for (int64_t i = j + 1; i < n; ++i) {
-        if (std::abs(lu[i * n + j]) > std::abs(lu[pivot * n + j])) pivot = i;
-      }
-      if (pivot != j) {
-        std::swap_ranges(lu + j * n, lu + j * n + n, lu + pivot * n);
-        std::swap(p[j], p[pivot]);
-      }
-      if (lu[j * n + j] == 0) continue;
-      for (int64_t i = j + 1; i < n; ++i) {
-        const double factor = lu[i * n + j] /= lu[j * n + j];
-        for (int64_t k = j + 1; k < n; ++k) lu[i * n + k] -= factor * lu[j * n + k];
-      }
-    }
   }
 };
 

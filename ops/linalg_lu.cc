@@ -27,21 +27,15 @@ void Load(const T* a, int64_t n, bool transpose, double* lu) {
 double Eliminate(double* lu, int64_t n, double* x, int64_t k) {
   double determinant = 1;
   for (int64_t j = 0; j < n; ++j) {
-    int64_t pivot = j;
-    for (int64_t i = j + 1; i < n; ++i) {
-      if (std::abs(lu[i * n + j]) > std::abs(lu[pivot * n + j])) pivot = i;
-    }
+    const int64_t pivot = EliminateColumn(lu, n, j);
     if (pivot != j) {
-      std::swap_ranges(lu + j * n, lu + j * n + n, lu + pivot * n);
       std::swap_ranges(x + j * k, x + j * k + k, x + pivot * k);
       determinant = -determinant;
     }
     determinant *= lu[j * n + j];
     if (!(std::abs(lu[j * n + j]) > 0)) return determinant;
     for (int64_t i = j + 1; i < n; ++i) {
-      const double factor = lu[i * n + j] / lu[j * n + j];
-      for (int64_t l = j; l < n; ++l) lu[i * n + l] -= factor * lu[j * n + l];
-      for (int64_t l = 0; l < k; ++l) x[i * k + l] -= factor * x[j * k + l];
+      for (int64_t l = 0; l < k; ++l) x[i * k + l] -= lu[i * n + j] * x[j * k + l];
     }
   }
   return determinant;

@@ -1,5 +1,7 @@
 #include "ops/linalg_matrices.h"
 
+#include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -48,6 +50,20 @@ absl::Status SolveShape(ShapeContext& c) {
   solution.push_back(columns);
   c.set_output(0, std::move(solution));
   return absl::OkStatus();
+}
+
+int64_t EliminateColumn(double* lu, int64_t n, int64_t j) {
+  int64_t pivot = j;
+  for (int64_t i = j + 1; i < n; ++i) {
+    if (std::abs(lu[i * n + j]) > std::abs(lu[pivot * n + j])) pivot = i;
+  }
+  if (pivot != j) std::swap_ranges(lu + j * n, lu + j * n + n, lu + pivot * n);
+  if (!(std::abs(lu[j * n + j]) > 0)) return pivot;
+  for (int64_t i = j + 1; i < n; ++i) {
+    const double factor = lu[i * n + j] /= lu[j * n + j];
+    for (int64_t k = j + 1; k < n; ++k) lu[i * n + k] -= factor * lu[j * n + k];
+  }
+  return pivot;
 }
 
 Output Adjoint(Output x) {

@@ -32,6 +32,12 @@ absl::Status PerMatrixShape(ShapeContext& c);
 // Output 0 is what solves input 0 x = input 1: the shape of input 1.
 absl::Status SolveShape(ShapeContext& c);
 
+// Step j of Gaussian elimination with partial pivoting on lu [n, n]: the largest number of column j on or below the
+// diagonal comes to the diagonal by an exchange of rows, whose other row is returned (j when there was none), and
+// multiples of row j are subtracted from the rows below, where column j keeps the factors. A pivot that is 0 or NaN
+// leaves the rows below as they are.
+int64_t EliminateColumn(double* lu, int64_t n, int64_t j);
+
 // `x` with its last two dimensions exchanged.
 Output Adjoint(Output x);
 

@@ -28,22 +28,11 @@ struct LogDeterminantFunction {
       std::copy_n(c.in<T>(0) + b * a.size(), a.size(), lu);
       double sign = 1, log_abs = 0;
       for (int64_t j = 0; j < n; ++j) {
-        int64_t pivot = j;
-        for (int64_t i = j + 1; i < n; ++i) {
-          if (std::abs(lu[i * n + j]) > std::abs(lu[pivot * n + j])) pivot = i;
-        }
-        if (pivot != j) {
-          std::swap_ranges(lu + j * n, lu + j * n + n, lu + pivot * n);
-          sign = -sign;
-        }
+        if (EliminateColumn(lu, n, j) != j) sign = -sign;
         const double diagonal = lu[j * n + j];
         log_abs += std::log(std::abs(diagonal));
         sign *= diagonal > 0 ? 1 : diagonal < 0 ? -1 : diagonal;
         if (!(std::abs(diagonal) > 0)) break;
-        for (int64_t i = j + 1; i < n; ++i) {
-          const double factor = lu[i * n + j] / diagonal;
-          for (int64_t l = j; l < n; ++l) lu[i * n + l] -= factor * lu[j * n + l];
-        }
       }
       c.out<T>(0)[b] = static_cast<T>(sign);
       c.out<T>(1)[b] = static_cast<T>(log_abs);
