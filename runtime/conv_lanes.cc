@@ -114,6 +114,12 @@ struct RunTable {
   explicit constexpr RunTable(std::integer_sequence<int, kIndices...>) : of{AddRuns<kVectors, kIndices + 1>...} {}
 };
 
+template <int kVectors>
+void AddWith(const ConvSums& s) {
+  static constexpr RunTable<kVectors> kTable{std::make_integer_sequence<int, kMaxConvSums[kVectors]>()};
+  kTable.of[s.sums - 1](s);
+}
+
 }  // namespace
 
 bool ConvLanesSupported() {
@@ -137,11 +143,6 @@ void TransposeLanes(const LaneTranspose& t) {
   }
 }
 
-template <int kVectors>
-void AddWith(const ConvSums& s) {
-  static constexpr RunTable<kVectors> kTable{std::make_integer_sequence<int, kMaxConvSums[kVectors]>()};
-  kTable.of[s.sums - 1](s);
-}
 void AddConvRuns(const ConvSums& s) { s.vectors == 1 ? AddWith<1>(s) : s.vectors == 2 ? AddWith<2>(s) : AddWith<3>(s); }
 
 }  // namespace staticflow
