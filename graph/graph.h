@@ -111,6 +111,7 @@ struct SourceLine {
   int line = 0;
 };
 
+// An op applied to outputs of other nodes. Its graph owns it and never moves or removes it.
 class Node {
  public:
   const std::string& name() const { return name_; }
@@ -299,8 +300,10 @@ class Graph {
   // The branch or loop that is being built, or null.
   ControlFlowContext* context() const { return context_; }
   void set_context(ControlFlowContext* context) { context_ = context; }
+  // Takes over a context, which then lives as long as the graph.
   ControlFlowContext* AdoptContext(std::unique_ptr<ControlFlowContext> context);
   absl::Span<const std::unique_ptr<ControlFlowContext>> contexts() const { return contexts_; }
+  // The open variable scopes, and the variables that they may share: graph/variable_scope.h.
   VariableScopeState& variable_scope_state() { return *variable_scope_state_; }
 
   // While set, builders give new nodes this line instead of their caller's: nodes that the library derives from

@@ -4,8 +4,7 @@
 //   // Relu: y = max(x, 0).   dx = dy where y > 0.
 //   const OpRegistrar relu({.name = "Relu", .inputs = {"features: T"}, .outputs = {"activations: T"},
 //                           .attrs = {"T: realnumbertype"}, .shape = SameShape, .gradient = ReluGradient,
-//                           .kernel = ReluKernel, .traits = kElementwise | kInPlace, .doc = "Element-wise max(x,
-//                           0)."});
+//                           .kernel = ReluKernel, .traits = kElementwise | kInPlace, .doc = "max(x, 0)."});
 //
 // Signatures use the grammar of TensorFlow's REGISTER_OP:
 //   argument   "name: float" | "name: T" | "name: N * T" | "name: Tlist" | "ref: Ref(T)"
@@ -57,10 +56,10 @@ using ShapeValueFunction = std::optional<Shape> (*)(const ShapeContext&);
 // Adds the nodes of the gradient: see graph/gradients.h. Errors stick to the graph.
 using GradientFunction = void (*)(GradientContext&);
 
-// For an op whose result does not change smoothly with its inputs (integers, comparisons, state): no gradient flows
-// through it, as through tf.NotDifferentiable.
+// Two gradient functions that stand for decisions. The first, for an op whose result does not change smoothly with its
+// inputs (integers, comparisons, state): no gradient flows through it, as through tf.NotDifferentiable.
 void kNotDifferentiable(GradientContext&);
-// For an op that makes it an error to differentiate through it.
+// The second, for an op that must not be differentiated through: whoever tries gets an error that names it.
 void kGradientIsError(GradientContext&);
 
 // A compiled kernel: computes one instruction. Called many times, from one thread at a time per context.
@@ -125,12 +124,13 @@ enum OpTraits : uint32_t {
   kStateful = 1 << 3,     // running it has effects or its result differs from run to run: never folded, never merged
   kShapeOnly = 1 << 4,    // the result depends on the inputs' shapes and types alone
   kCommutative = 1 << 5,  // op(a, b) == op(b, a), bit for bit
-  kAlwaysRuns = 1 << 6,   // reserved for effects outside the graph (Print, Assert): kept although nobody reads it
+  kAlwaysRuns = 1 << 6,   // kept though nobody reads it: its effect is outside the graph (Print, Assert, WriteFile)
   kStepObjects = 1 << 7,  // makes or uses objects that live for one step: stacks, tensor arrays
 };
 constexpr OpTraits operator|(OpTraits a, OpTraits b) { return OpTraits(uint32_t(a) | uint32_t(b)); }
 
-// What the machinery outside ops/ needs to recognize or to build, without naming op types.
+// What the machinery outside ops/ needs to recognize or to build, without naming op types. Several ops may play a role
+// (Switch and RefSwitch). In comments: (inputs) -> (outputs).
 enum class OpRole {
   kNone,
   kConst,         // attr "value"
@@ -179,17 +179,17 @@ struct VariableAccess {
 // How the planner may divide one instruction among workers. Whatever it chooses follows from shapes, never from the
 // number of threads, and a kernel called for a part computes exactly the bits it computes for the whole.
 enum class Split {
-  kWhole,        // one call does everything (the default)
-  kFlat,         // any range of flat output elements: KernelContext::range()
-  kRows,         // any range of indices of output dimension 0
-  kColumns,      // any range of indices of the last output dimension
-  kStridedTiles  // any tile of rows and columns, with row strides taken from the views
+  kWhole,    // one call does everything (the default)
+  kFlat,     // any range of flat output elements: KernelContext::range()
+  kRows,     // any range of indices of output dimension 0
+  kColumns,  // any range of indices of the last output dimension
 };
 
 struct Iteration {
   Split split = Split::kWhole;
   // Operand dimensions by iteration dimension, as in an einsum: "mk,kn->mn", "ij->j". Dimensions missing on the right
-  // are reduced. Empty: element-wise for Split::kFlat, unknown otherwise.
+  // are reduced. Empty: element-wise for Split::kFlat, unknown otherwise. What the planner and the proof of batch
+  // independence know of how an op maps its dimensions.
   absl::string_view dims = "";
 };
 
@@ -214,19 +214,20 @@ struct OpSpec {
   Signatures attrs = {};
   ShapeFunction shape = nullptr;
   GradientFunction gradient = nullptr;  // every op decides: a function, kNotDifferentiable or kGradientIsError
-  KernelSource kernel = {};
+  KernelSource kernel = {};             // none: the planner or the inliner knows the role
   OpTraits traits = kNoTraits;
   OpRole role = OpRole::kNone;
   Iteration iteration = {};
   std::vector<VariableAccess> access = {};  // for inputs that are variables; unnamed ones count as kUpdate
   ShapeValueFunction shape_value = nullptr;
+  // Hooks of the passes and of the proof of batch independence, each described at its type.
   LoopFunction loop = nullptr;
   SimplifyFunction simplify = nullptr;
   ProductForm product = {};
   AccumulationForm accumulation = {};
   PartsFunction parts = nullptr;
   BatchFunction batch = nullptr;
-  std::string doc = "";
+  std::string doc = "";  // for docs/ops.md
 
   ~OpSpec();
 };

@@ -10,8 +10,8 @@
 //   }
 //
 // The rules that let one kernel serve every plan:
-//   - Shapes are settled before a kernel runs: inputs and outputs have their memory, in row-major order and contiguous
-//     unless the op declares Split::kStridedTiles. Only an op whose output shape depends on data calls AllocateOutput.
+//   - Shapes are settled before a kernel runs: inputs and outputs have their memory, in row-major order and contiguous.
+//     Only an op whose output shape depends on data calls AllocateOutput.
 //   - A kernel takes memory from the plan alone (outputs, Scratch), starts no threads and keeps no state of its own
 //     between calls, other than resources of the session's store.
 //   - It computes the part that range() names, the same bits however the whole is cut into parts. An op that does not
@@ -104,8 +104,8 @@ class KernelContext {
   IndexRange range() const { return range_; }
 
   // Memory for this call alone: `count` elements of T, aligned to 64 bytes, contents undefined. It comes from a buffer
-  // that the plan keeps, so a steady step allocates nothing. Calls before it in this call become invalid.
-  // ResourceExhausted when it would exceed the session's budget.
+  // that the plan keeps, so a steady step allocates nothing. There is one such buffer: asking again takes back what an
+  // earlier request of this call gave. ResourceExhausted when it would exceed the session's budget.
   template <typename T>
   absl::StatusOr<T*> Scratch(int64_t count) {
     SF_ASSIGN_OR_RETURN(void* p, ScratchBytes(MultiplySizes(count, sizeof(T))));

@@ -8,7 +8,7 @@
 // a variable of the session, or (its size being known only at run time) a tensor of the running step.
 //
 // A Plan is immutable once built and shared by all calls that run it; each call has its own Frame (runtime/executor.h).
-// Source of the layout: the project's docs/plan.md.
+// How steps become plans, and plans are rewritten: docs/design.md.
 #ifndef STATICFLOW_RUNTIME_PLAN_H_
 #define STATICFLOW_RUNTIME_PLAN_H_
 
