@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "graph/status.h"
+#include "runtime/lane_scalars.h"
 #include "runtime/loop.h"
 #include "runtime/loop_pairs.h"
 #include "runtime/loop_placement.h"
@@ -33,7 +34,7 @@ class LoopNest {
     LaneFunction function = nullptr;
     int operands = 0;
     bool over_rows = false;
-    std::array<Place, 4> places = {};  // the operands', at 3 the result's
+    std::array<int, 4> places = {};  // the operands', at 3 the result's; of a step on scalars their slots
   };
   // A pointer that moves from strip to strip.
   struct Moving {
@@ -51,8 +52,9 @@ class LoopNest {
     float* scalars = nullptr;          // the values that fill the slots of scalars
     float* tail = nullptr;             // copies of operands and results, 16 columns of each
     LaneCall* calls = nullptr;
-    float* folded = nullptr;  // operands that are rows, repeated for the rows side by side, and sums of a chunk
-    int64_t vectors = 1;      // of a strip
+    Address* addresses = nullptr;  // of the places that steps use
+    float* folded = nullptr;       // operands that are rows, repeated for the rows side by side, and sums of a chunk
+    int64_t vectors = 1;           // of a strip
     int64_t most_rows = 1;
     int64_t first_row = 0;
     int64_t rows = 1;  // of a strip
@@ -72,6 +74,7 @@ class LoopNest {
     return level == LaneLevel::kMatrix && view.row_stride >= column + kLanes;
   }
   Address Find(const KernelContext& c, const Memory& memory, const Place& place, int64_t column, bool tail) const;
+  int NumberOf(const Place& place);
   void BuildCalls(const KernelContext& c, const Memory& memory, int64_t column, bool tail) const;
   void CompileSteps();
   void RunScalars(const KernelContext& c, const Memory& memory) const;
@@ -94,6 +97,7 @@ class LoopNest {
   std::vector<Place> places_;  // by register
   std::array<int, 3> num_slots_ = {};
   std::vector<std::pair<int, int>> filled_;  // scalars that come from outside, with their slots
+  std::vector<Place> step_places_;           // each once
   std::vector<CompiledStep> scalar_steps_;
   std::vector<CompiledStep> steps_;
   std::vector<Moving> moving_;
@@ -135,19 +139,25 @@ void LoopNest::CompileSteps() {
       ++s;
     }
     compiled.over_rows = level == LaneLevel::kMatrix || step.op == LaneOp::kSumRows;
-    for (int k = 0; k < compiled.operands; ++k) compiled.places[k] = places_[x[k]];
-    compiled.places[3] = places_[program_.steps[s].y];
-    if (level == LaneLevel::kScalar) {
-      scalar_steps_.push_back(compiled);
-      continue;
-    }
+    const bool on_scalars = level == LaneLevel::kScalar;
     for (int k : {0, 1, 2, 3}) {
-      if ((k < compiled.operands || k == 3) && compiled.places[k].kind != Place::kSlot) {
-        moving_.push_back({static_cast<int>(steps_.size()), k});
-      }
+      if (k >= compiled.operands && k != 3) continue;
+      const Place& place = places_[k < 3 ? x[k] : program_.steps[s].y];
+      compiled.places[k] = on_scalars ? place.index : NumberOf(place);
+      if (!on_scalars && place.kind != Place::kSlot) moving_.push_back({static_cast<int>(steps_.size()), k});
     }
-    steps_.push_back(compiled);
+    (on_scalars ? scalar_steps_ : steps_).push_back(compiled);
   }
+}
+
+int LoopNest::NumberOf(const Place& place) {
+  const int n = static_cast<int>(step_places_.size());
+  for (int i = 0; i < n; ++i) {
+    const Place& p = step_places_[i];
+    if (p.kind == place.kind && p.level == place.level && p.index == place.index) return i;
+  }
+  step_places_.push_back(place);
+  return n;
 }
 
 LoopNest::Address LoopNest::Find(const KernelContext& c, const Memory& memory, const Place& place, int64_t column,
@@ -169,49 +179,23 @@ LoopNest::Address LoopNest::Find(const KernelContext& c, const Memory& memory, c
 }
 
 void LoopNest::BuildCalls(const KernelContext& c, const Memory& memory, int64_t column, bool tail) const {
+  for (size_t i = 0; i < step_places_.size(); ++i) {
+    memory.addresses[i] = Find(c, memory, step_places_[i], column, tail);
+  }
   for (size_t s = 0; s < steps_.size(); ++s) {
     const CompiledStep& step = steps_[s];
     LaneCall& call = memory.calls[s];
     call.rows = step.over_rows ? memory.rows : 1;
     for (int k = 0; k < step.operands; ++k) {
-      const Address x = Find(c, memory, step.places[k], column, tail);
+      const Address& x = memory.addresses[step.places[k]];
       call.x[k] = x.data;
       call.row_step[k] = x.row_step;
       call.vector_step[k] = x.vector_step;
     }
-    const Address y = Find(c, memory, step.places[3], column, tail);
+    const Address& y = memory.addresses[step.places[3]];
     call.y = y.data;
     call.y_row_step = y.row_step;
   }
-}
-
-// One element; what is rounded once here is rounded as in a lane.
-float ComputeScalar(LaneOp op, LaneFunction function, int operands, const float* const x[3]) {
-  switch (op) {
-    case LaneOp::kCopy:
-      return *x[0];
-    case LaneOp::kNeg:
-      return -*x[0];
-    case LaneOp::kAdd:
-      return *x[0] + *x[1];
-    case LaneOp::kSub:
-      return *x[0] - *x[1];
-    case LaneOp::kMul:
-      return *x[0] * *x[1];
-    case LaneOp::kDiv:
-      return *x[0] / *x[1];
-    default:
-      break;
-  }
-  alignas(64) float lanes[4][kLanes];
-  LaneCall call;
-  for (int k = 0; k < operands; ++k) {
-    std::fill_n(lanes[k], kLanes, *x[k]);
-    call.x[k] = lanes[k];
-  }
-  call.y = lanes[3];
-  function(call);
-  return lanes[3][0];
 }
 
 void LoopNest::RunScalars(const KernelContext& c, const Memory& memory) const {
@@ -222,8 +206,8 @@ void LoopNest::RunScalars(const KernelContext& c, const Memory& memory) const {
   }
   for (const CompiledStep& step : scalar_steps_) {
     const float* x[3];
-    for (int k = 0; k < step.operands; ++k) x[k] = values + step.places[k].index;
-    values[step.places[3].index] = ComputeScalar(step.op, step.function, step.operands, x);
+    for (int k = 0; k < step.operands; ++k) x[k] = values + step.places[k];
+    values[step.places[3]] = ComputeScalar(step.op, step.function, step.operands, x);
   }
   if (steps_.empty()) return;
   for (int slot = 0; slot < num_slots_[0]; ++slot) std::fill_n(memory.slots[0] + slot * kLanes, kLanes, values[slot]);
@@ -357,8 +341,9 @@ absl::Status LoopNest::Allocate(KernelContext& c, int64_t columns, int64_t rows,
   const int64_t tail_floats = columns % kLanes > 0 ? tails * memory->most_rows * kLanes : 0;
   const int64_t folded_floats = program_.chunk > 0 ? tails * width_ : 0;
   const int64_t call_floats = static_cast<int64_t>(steps_.size() * sizeof(LaneCall) / sizeof(float));
-  const int64_t floats =
-      value_floats + scalar_floats + row_floats + matrix_floats + tail_floats + folded_floats + call_floats;
+  const int64_t address_floats = static_cast<int64_t>(step_places_.size() * sizeof(Address) / sizeof(float));
+  const int64_t floats = value_floats + scalar_floats + row_floats + matrix_floats + tail_floats + folded_floats +
+                         call_floats + address_floats;
   SF_ASSIGN_OR_RETURN(float* scratch, c.Scratch<float>(floats));
   memory->scalars = scratch;
   scratch += value_floats;
@@ -367,6 +352,7 @@ absl::Status LoopNest::Allocate(KernelContext& c, int64_t columns, int64_t rows,
   memory->folded = memory->tail + tail_floats;
   memory->calls = reinterpret_cast<LaneCall*>(memory->folded + folded_floats);
   std::uninitialized_default_construct_n(memory->calls, steps_.size());
+  memory->addresses = reinterpret_cast<Address*>(memory->calls + steps_.size());
   return absl::OkStatus();
 }
 
