@@ -60,13 +60,6 @@ const OpRegistrar save_v2({.name = "SaveV2",
                            .traits = kStateful | kAlwaysRuns,
                            .doc = "Writes tensors to a checkpoint."});
 
-absl::StatusOr<Tensor> TakeSlice(const Tensor& tensor, const SavedSlice& spec) {
-  if (spec.is_whole) return tensor;
-  SF_ASSIGN_OR_RETURN(Tensor box, Tensor::Create(tensor.dtype(), SliceShape(spec)));
-  CopyCommon(tensor, TensorSlice::Whole(tensor.shape().rank()), spec.slice, spec.full_shape, &box);
-  return box;
-}
-
 // RestoreV2: the tensors of the checkpoint `prefix`.
 absl::Status RestoreTensors(KernelContext& c, absl::Span<const DataType> dtypes) {
   const int n = c.num_outputs();
@@ -88,9 +81,8 @@ absl::Status RestoreTensors(KernelContext& c, absl::Span<const DataType> dtypes)
                                                      prefix, ", expected ", DataTypeName(dtypes[i])));
     }
     SF_ASSIGN_OR_RETURN(const SavedSlice spec, ParseSavedSlice(c.in<std::string>(2)[i]));
-    SF_ASSIGN_OR_RETURN(const Tensor tensor, reader.Read(names[i]));
-    SF_RETURN_IF_ERROR(CheckFullShape(names[i], tensor.shape(), spec));
-    SF_ASSIGN_OR_RETURN(Tensor part, TakeSlice(tensor, spec));
+    SF_RETURN_IF_ERROR(CheckFullShape(names[i], entry.shape, spec));
+    SF_ASSIGN_OR_RETURN(Tensor part, spec.is_whole ? reader.Read(names[i]) : reader.Read(names[i], spec.slice));
     SF_RETURN_IF_ERROR(c.SetOutput(i, std::move(part)));
   }
   return absl::OkStatus();
@@ -121,6 +113,12 @@ absl::Status MergeCheckpoints(KernelContext& c, bool delete_old, bool allow_miss
     if (absl::IsNotFound(reader.status()) && allow_missing) continue;
     SF_RETURN_IF_ERROR(reader.status());
     for (const auto& [name, entry] : reader->tensors()) {
+      // Of a partitioned tensor, each of the checkpoints may have some slices.
+      for (const TensorSlice& slice : entry.slices) {
+        SF_ASSIGN_OR_RETURN(const Tensor part, reader->Read(name, slice));
+        SF_RETURN_IF_ERROR(writer.AddSlice(name, entry.shape, slice, part));
+      }
+      if (!entry.slices.empty()) continue;
       SF_ASSIGN_OR_RETURN(const Tensor tensor, reader->Read(name));
       SF_RETURN_IF_ERROR(writer.Add(name, tensor));
     }

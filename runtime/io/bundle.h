@@ -65,6 +65,8 @@ class BundleReader {
   const std::map<std::string, BundleEntry>& tensors() const { return tensors_; }
   // The tensor `name`, its bytes checked; a partitioned one is put together when its slices cover it exactly.
   absl::StatusOr<Tensor> Read(const std::string& name) const;
+  // A box in it, of which nothing else need be there. InvalidArgument when the box is not inside or not covered.
+  absl::StatusOr<Tensor> Read(const std::string& name, const TensorSlice& slice) const;
   // Checks every byte of every tensor.
   absl::Status Verify() const;
   // The prefix whose files are read: the one given to Open, or that of the previous pair.
@@ -86,7 +88,8 @@ class BundleReader {
   absl::Status ReadAndCheck(absl::string_view name, const BundleEntry& entry, char* bytes) const;
   absl::Status ReadStrings(absl::string_view name, const BundleEntry& entry, Tensor* tensor) const;
   absl::StatusOr<Tensor> ReadWhole(absl::string_view name, const BundleEntry& entry) const;
-  absl::StatusOr<Tensor> ReadPartitioned(const std::string& name, const BundleEntry& entry) const;
+  absl::StatusOr<Tensor> ReadPartitioned(const std::string& name, const BundleEntry& entry,
+                                         const TensorSlice& slice) const;
   absl::Status Damaged(absl::string_view name, absl::string_view what) const;
   absl::Status CutOff(absl::string_view name, absl::string_view what) const;
 

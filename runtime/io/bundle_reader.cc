@@ -270,26 +270,50 @@ absl::StatusOr<Tensor> BundleReader::ReadWhole(absl::string_view name, const Bun
   return tensor;
 }
 
-absl::StatusOr<Tensor> BundleReader::ReadPartitioned(const std::string& name, const BundleEntry& entry) const {
+absl::StatusOr<Tensor> BundleReader::ReadPartitioned(const std::string& name, const BundleEntry& entry,
+                                                     const TensorSlice& slice) const {
+  const auto bad = [&](absl::string_view what) {
+    return absl::InvalidArgumentError(absl::StrCat(prefix_, ": tensor '", absl::CEscape(name), "': ", what));
+  };
+  if (!InsideOf(slice, entry.shape)) return bad("what is asked for reaches beyond it");
+  const Shape shape = SliceShape(slice, entry.shape);
+  int64_t there = 0;
+  for (const TensorSlice& part : entry.slices) there = AddSizes(there, SliceShape(part, entry.shape).num_elements());
+  if (there < shape.num_elements()) return bad("its slices do not cover what is asked for");
+  SF_ASSIGN_OR_RETURN(Tensor box, Tensor::Create(entry.dtype, shape));
   int64_t covered = 0;
-  for (const TensorSlice& slice : entry.slices)
-    covered = AddSizes(covered, SliceShape(slice, entry.shape).num_elements());
-  if (covered != entry.shape.num_elements()) return Damaged(name, "its slices do not cover it");
-  SF_ASSIGN_OR_RETURN(Tensor full, Tensor::Create(entry.dtype, entry.shape));
-  for (const TensorSlice& slice : entry.slices) {
-    SF_ASSIGN_OR_RETURN(const BundleEntry* part_entry, FindSlice(name, slice));
+  for (const TensorSlice& part_slice : entry.slices) {
+    if (!Overlap(part_slice, slice, entry.shape)) continue;
+    SF_ASSIGN_OR_RETURN(const BundleEntry* part_entry, FindSlice(name, part_slice));
     SF_ASSIGN_OR_RETURN(const Tensor part, ReadWhole(name, *part_entry));
-    CopyCommon(part, slice, TensorSlice::Whole(entry.shape.rank()), entry.shape, &full);
+    covered += CopyCommon(part, part_slice, slice, entry.shape, &box);
   }
-  return full;
+  if (covered != shape.num_elements()) return bad("its slices do not cover what is asked for");
+  return box;
 }
 
 absl::StatusOr<Tensor> BundleReader::Read(const std::string& name) const {
   const auto it = tensors_.find(name);
+  return Read(name, TensorSlice::Whole(it == tensors_.end() ? 0 : it->second.shape.rank()));
+}
+
+absl::StatusOr<Tensor> BundleReader::Read(const std::string& name, const TensorSlice& slice) const {
+  const auto it = tensors_.find(name);
   if (it == tensors_.end())
     return absl::NotFoundError(absl::StrCat(prefix_, ": the checkpoint has no tensor '", name, "'"));
-  if (older_ != nullptr) return older_->Read(name);
-  return it->second.slices.empty() ? ReadWhole(name, it->second) : ReadPartitioned(name, it->second);
+  if (older_ != nullptr) return older_->Read(name, slice);
+  const BundleEntry& entry = it->second;
+  if (!entry.slices.empty()) return ReadPartitioned(name, entry, slice);
+  SF_ASSIGN_OR_RETURN(Tensor whole, ReadWhole(name, entry));
+  const TensorSlice all = TensorSlice::Whole(entry.shape.rank());
+  if (slice.starts == all.starts && slice.lengths == all.lengths) return whole;
+  if (!InsideOf(slice, entry.shape)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(prefix_, ": tensor '", absl::CEscape(name), "': what is asked for reaches beyond it"));
+  }
+  SF_ASSIGN_OR_RETURN(Tensor box, Tensor::Create(entry.dtype, SliceShape(slice, entry.shape)));
+  CopyCommon(whole, all, slice, entry.shape, &box);
+  return box;
 }
 
 absl::Status BundleReader::Verify() const {

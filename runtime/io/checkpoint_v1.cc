@@ -326,7 +326,9 @@ absl::Status CheckpointV1Writer::AddSlice(const std::string& name, const Shape& 
     return bad("it cannot have this name in a checkpoint");
   }
   if (!HasType(tensor.dtype())) {
-    return bad(absl::StrCat("the format does not have the type ", DataTypeName(tensor.dtype())));
+    return absl::UnimplementedError(absl::StrCat(path_, ": tensor '", absl::CEscape(name),
+                                                 "': the format does not have the type ",
+                                                 DataTypeName(tensor.dtype())));
   }
   if (!InsideOf(slice, full_shape)) return bad(absl::StrCat("its slice is not inside of ", full_shape.ToString()));
   const Shape shape = SliceShape(slice, full_shape);
