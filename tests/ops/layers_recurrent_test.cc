@@ -245,7 +245,8 @@ TEST(BidirectionalDynamicRnn, RunsOneCellBackwards) {
       EXPECT_EQ((*got)[2].data<double>()[2 * row + k], (*got)[1].data<double>()[6 * row + k]);
     }
   }
-  const double* last = InputValue().data<double>() + 10;
+  const Tensor input = InputValue();
+  const double* last = input.data<double>() + 10;
   EXPECT_NEAR((*got)[1].data<double>()[10], std::tanh(last[0] * 0.5 * std::sin(1.0) + last[1] * 0.5 * std::sin(3.0)),
               1e-12);
   EXPECT_EQ((*got)[1].data<double>()[4], 0);
