@@ -53,9 +53,6 @@ absl::StatusOr<const int32_t*> Indices32(KernelContext& c) {
   return wide;
 }
 
-// For ops of a gradient, which take no int16.
-Output WideIndices(Output indices) { return indices.dtype() == DT_INT16 ? Cast(indices, DT_INT32) : indices; }
-
 // Copies slice index[b, k] of params[b, o, :] for all b, o and k.
 template <typename T, typename I>
 absl::Status GatherSlices(KernelContext& c, const I* index, int axis, int64_t batch_dims) {

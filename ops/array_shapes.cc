@@ -1,7 +1,10 @@
 #include "ops/array_shapes.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "ops/array.h"
+#include "ops/math.h"
 
 namespace staticflow {
 
@@ -65,6 +68,8 @@ absl::Status CopyKernel(KernelContext& c) {
 }
 
 void PassGradient(GradientContext& c) { c.set_dx(0, c.dy(0)); }
+
+Output WideIndices(Output indices) { return indices.dtype() == DT_INT16 ? Cast(indices, DT_INT32) : indices; }
 
 void ReshapeGradient(GradientContext& c) {
   // One open size follows from the others, so that no node needs to look at x.

@@ -37,6 +37,8 @@ absl::Status ExpectOutput(const KernelContext& c, int i, const Shape& shape);
 // The kernel and the gradient of ops whose output 0 is input 0.
 absl::Status CopyKernel(KernelContext& c);
 void PassGradient(GradientContext& c);
+// int16 indices as int32, for the ops of a gradient, which take no narrower ones; others as they are.
+Output WideIndices(Output indices);
 // The gradient of ops that only reshape input 0.
 void ReshapeGradient(GradientContext& c);
 // The only element of an integer Const; nullopt for anything else.

@@ -86,9 +86,9 @@ absl::StatusOr<Kernel> StridedSliceKernel(const KernelSetup& setup) {
 }
 
 void StridedSliceGradient(GradientContext& c) {
-  const auto wide = [&c](int i) { return c.x(i).dtype() == DT_INT16 ? Cast(c.x(i), DT_INT32) : c.x(i); };
-  const Output begin = wide(1), shape = ShapeOf(c.x(0), {.out_type = begin.dtype()});
-  c.set_dx(0, StridedSliceGrad(shape, begin, wide(2), wide(3), c.dy(0), OptionsOf(c.node())));
+  const Output begin = WideIndices(c.x(1)), end = WideIndices(c.x(2)), strides = WideIndices(c.x(3));
+  const Output shape = ShapeOf(c.x(0), {.out_type = begin.dtype()});
+  c.set_dx(0, StridedSliceGrad(shape, begin, end, strides, c.dy(0), OptionsOf(c.node())));
 }
 
 // A slice of a shape, or one of its sizes, as far as the sizes are known.
