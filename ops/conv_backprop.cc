@@ -1,7 +1,6 @@
 // The gradients of Conv2D and Conv3D by their inputs and filters, and Conv2DTranspose. All three functions are linear
 // in two operands, so each one's gradients are the other two.
-#include <algorithm>
-
+#include "ops/array_shapes.h"
 #include "ops/batch_rules.h"
 #include "ops/conv.h"
 #include "ops/conv_lanes.h"
@@ -23,11 +22,7 @@ absl::StatusOr<Shape> SizesOf(ShapeContext& c, int i, const WindowRule& rule) {
   if (c.node().op().inputs[static_cast<size_t>(i)].type_attr == "T") return c.WithRank(i, rule.rank());
   SF_ASSIGN_OR_RETURN(const Shape vector, c.WithRank(i, 1));
   SF_RETURN_IF_ERROR(c.MergeDims(vector.dim(0), rule.rank(), "number of sizes and rank").status());
-  SF_ASSIGN_OR_RETURN(const auto values, c.Integers(i));
-  if (values.has_value() && std::any_of(values->begin(), values->end(), [](int64_t v) { return v < 0; })) {
-    return absl::InvalidArgumentError(absl::StrCat("input ", i, ": a size is negative"));
-  }
-  SF_ASSIGN_OR_RETURN(const Shape sizes, c.ValueAsShape(i));
+  SF_ASSIGN_OR_RETURN(const Shape sizes, DimsFromInput(c, i));
   return sizes.MergeWith(Shape::UnknownOfRank(rule.rank()));
 }
 

@@ -1,6 +1,7 @@
 // DepthwiseConv2dNative and its gradients: every channel has filters of its own.
 #include <algorithm>
 
+#include "ops/array_shapes.h"
 #include "ops/batch_rules.h"
 #include "ops/conv.h"
 #include "ops/conv_nodes.h"
@@ -229,12 +230,7 @@ template <int kSizes>
 absl::Status DepthwiseGradientShape(ShapeContext& c) {
   WindowRule rule;
   SF_RETURN_IF_ERROR(ReadWindowRule(c.node(), &rule));
-  SF_RETURN_IF_ERROR(c.WithRank(kSizes, 1).status());
-  SF_ASSIGN_OR_RETURN(const auto values, c.Integers(kSizes));
-  if (values.has_value() && std::any_of(values->begin(), values->end(), [](int64_t v) { return v < 0; })) {
-    return absl::InvalidArgumentError(absl::StrCat("input ", kSizes, ": a size is negative"));
-  }
-  SF_ASSIGN_OR_RETURN(Shape sizes, c.ValueAsShape(kSizes));
+  SF_ASSIGN_OR_RETURN(Shape sizes, DimsFromInput(c, kSizes));
   SF_ASSIGN_OR_RETURN(sizes, sizes.MergeWith(Shape::UnknownOfRank(4)));
   SF_ASSIGN_OR_RETURN(const Shape other, c.WithRank(1 - kSizes, 4));
   SF_ASSIGN_OR_RETURN(const Shape output,

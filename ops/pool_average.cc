@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ops/array.h"
+#include "ops/array_shapes.h"
 #include "ops/batch_rules.h"
 #include "ops/conv_picture.h"
 #include "ops/pool.h"
@@ -68,12 +69,7 @@ const OpRegistrar avg_pool_3d(AvgPoolOp("AvgPool3D", "input: T", Pool3DAttrs(kFl
 absl::Status AvgPoolGradShape(ShapeContext& c) {
   WindowRule rule;
   SF_RETURN_IF_ERROR(ReadWindowRule(c.node(), &rule));
-  SF_RETURN_IF_ERROR(c.WithRank(0, 1).status());
-  SF_ASSIGN_OR_RETURN(const auto values, c.Integers(0));
-  if (values.has_value() && std::any_of(values->begin(), values->end(), [](int64_t v) { return v < 0; })) {
-    return absl::InvalidArgumentError("orig_input_shape: a size is negative");
-  }
-  SF_ASSIGN_OR_RETURN(const Shape sizes, c.ValueAsShape(0));
+  SF_ASSIGN_OR_RETURN(const Shape sizes, DimsFromInput(c, 0));
   SF_ASSIGN_OR_RETURN(const Shape in, sizes.MergeWith(Shape::UnknownOfRank(rule.rank())));
   SF_ASSIGN_OR_RETURN(const Shape out, PooledShape(rule, in));
   SF_RETURN_IF_ERROR(out.MergeWith(c.input(1)).status());

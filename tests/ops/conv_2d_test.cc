@@ -241,7 +241,7 @@ INSTANTIATE_OP_TEST(
      {.name = "negative size",
       .inputs = {T<int32_t>({1, -3, 3, 1}), Cycle({1, 1, 1, 1}, 5, 7), Cycle({1, 3, 4, 1}, 3, 5)},
       .attrs = {{"strides", Ints{1, 1, 1, 1}}, {"padding", "SAME"}},
-      .want_error = "a size is negative"},
+      .want_error = "-3"},
      {.name = "int32",
       .inputs = {T<int32_t>({1, 1, 2, 1}), Cycle<int32_t>({1, 2, 1, 1}, 5, 7), Cycle<int32_t>({1, 1, 1, 1}, 7, 11)},
       .attrs = {{"strides", Ints{1, 1, 1, 1}}, {"padding", "VALID"}},
