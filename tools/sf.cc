@@ -39,7 +39,7 @@ constexpr Flag kFlags[] = {
 struct Subcommand {
   absl::string_view name;
   SfCommand run;
-  absl::string_view flags;  // that it takes, each with a space behind it
+  absl::string_view flags;  // that it takes, with spaces between them
   absl::string_view doc;
 };
 
@@ -48,22 +48,23 @@ constexpr Subcommand kSubcommands[] = {
      "what a file holds: nodes by op, inputs, layers, collections; a checkpoint's tensors, and\n"
      "                whether they are those of its graph"},
     {"summary", SfSummary, "", "the variables by scope, with shapes and numbers of parameters"},
-    {"audit", SfAudit, "feeds fetches targets ",
+    {"audit", SfAudit, "feeds fetches targets",
      "what a step does with its batch-normalization layers, and what its author may not have meant: of\n"
      "                these, of losses, dropout and gradients"},
-    {"dependence", SfDependence, "feeds fetches ",
+    {"dependence", SfDependence, "feeds fetches",
      "whether row i of a result depends on row i of the batch alone; of what becomes one number for\n"
      "                the batch, the values before"},
-    {"explain", SfExplain, "feeds fetches targets checkpoint batch_size format ",
+    {"explain", SfExplain, "feeds fetches targets checkpoint batch_size format",
      "what a step runs and why, its memory, and what is doubtful about it"},
-    {"reestimate", SfReestimate, "feeds fetches targets checkpoint data batch_size output ",
+    {"reestimate", SfReestimate, "feeds fetches targets checkpoint data batch_size output",
      "batch normalization's statistics over a data set, into a repaired checkpoint"},
-    {"export", SfExport, "feeds fetches checkpoint data batch_size output format ",
+    {"export", SfExport, "feeds fetches checkpoint data batch_size output format",
      "a graph for predicting, batch normalization folded away, compared with the original"},
 };
 
 bool Takes(const Subcommand& command, absl::string_view flag) {
-  return absl::StrContains(command.flags, absl::StrCat(flag, " "));
+  const std::vector<absl::string_view> flags = absl::StrSplit(command.flags, ' ', absl::SkipEmpty());
+  return std::find(flags.begin(), flags.end(), flag) != flags.end();
 }
 
 // Of one subcommand, or of all.

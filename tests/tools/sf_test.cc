@@ -133,6 +133,8 @@ TEST(SfTest, BadUsageAndUnreadableFiles) {
       "inspect tests/golden/files/tfrecord",
       absl::StrCat("inspect --data=/nowhere ", kModel),  // a flag that this subcommand does not take
       absl::StrCat("audit -v ", kModel),
+      absl::StrCat("explain --size=3 ", kModel),  // the end of a flag's name
+      absl::StrCat("explain --=3 ", kModel),
       absl::StrCat("export --format=pdf --fetches=Relu_2 --output=/tmp/x ", kModel),
   };
   for (const std::string& row : rows) {
