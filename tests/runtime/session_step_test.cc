@@ -20,16 +20,22 @@ std::atomic<int64_t> allocations = 0;
 
 }  // namespace
 
-void* operator new(size_t size) {
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
   ++allocations;
-  void* p = std::malloc(size);
+  return std::malloc(size);
+}
+void* operator new(size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  ++allocations;
+  const size_t a = static_cast<size_t>(alignment);
+  return std::aligned_alloc(a, (size + a - 1) / a * a);
+}
+void* operator new(size_t size) {
+  void* p = operator new(size, std::nothrow);
   if (p == nullptr) std::abort();
   return p;
 }
 void* operator new(size_t size, std::align_val_t alignment) {
-  ++allocations;
-  const size_t a = static_cast<size_t>(alignment);
-  void* p = std::aligned_alloc(a, (size + a - 1) / a * a);
+  void* p = operator new(size, alignment, std::nothrow);
   if (p == nullptr) std::abort();
   return p;
 }
