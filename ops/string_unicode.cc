@@ -15,7 +15,7 @@
 namespace staticflow {
 namespace {
 
-constexpr uint32_t kReplacement = kReplacementCharacter, kLargest = 0x10ffff;
+constexpr uint32_t kLargest = 0x10ffff;
 constexpr char kErrors[] = "errors: {'strict', 'replace', 'ignore'} = 'replace'",
                kOutputEncoding[] = "output_encoding: {'UTF-8', 'UTF-16-BE', 'UTF-32-BE'}",
                kReplacementChar[] = "replacement_char: int = 65533",
@@ -25,8 +25,7 @@ bool IsCodePoint(uint32_t c) { return c <= kLargest && (c < 0xd800 || c > 0xdfff
 
 // ---- Reading ----
 
-using Piece = TextPiece;
-using Reader = Piece (*)(absl::string_view);
+using Reader = TextPiece (*)(absl::string_view);
 
 uint8_t ByteAt(absl::string_view bytes, size_t i) { return static_cast<uint8_t>(bytes[i]); }
 
@@ -36,26 +35,26 @@ uint32_t Unit16(absl::string_view bytes, size_t i) {
              : uint32_t{ByteAt(bytes, i + 1)} << 8 | ByteAt(bytes, i);
 }
 template <bool big>
-Piece ReadUtf16(absl::string_view bytes) {
-  if (bytes.size() < 2) return {kReplacement, bytes.size(), false};
+TextPiece ReadUtf16(absl::string_view bytes) {
+  if (bytes.size() < 2) return {kReplacementCharacter, bytes.size(), false};
   const uint32_t first = Unit16<big>(bytes, 0);
   if (first < 0xd800 || first > 0xdfff) return {first, 2, true};
-  if (first > 0xdbff) return {kReplacement, 2, false};
-  if (bytes.size() < 4) return {kReplacement, bytes.size(), false};
+  if (first > 0xdbff) return {kReplacementCharacter, 2, false};
+  if (bytes.size() < 4) return {kReplacementCharacter, bytes.size(), false};
   const uint32_t second = Unit16<big>(bytes, 2);
-  if (second < 0xdc00 || second > 0xdfff) return {kReplacement, 2, false};
+  if (second < 0xdc00 || second > 0xdfff) return {kReplacementCharacter, 2, false};
   return {0x10000 + ((first & 0x3ff) << 10 | (second & 0x3ff)), 4, true};
 }
 template <bool big>
-Piece ReadUtf32(absl::string_view bytes) {
-  if (bytes.size() < 4) return {kReplacement, bytes.size(), false};
+TextPiece ReadUtf32(absl::string_view bytes) {
+  if (bytes.size() < 4) return {kReplacementCharacter, bytes.size(), false};
   const uint32_t a = Unit16<big>(bytes, 0), b = Unit16<big>(bytes, 2), code = big ? a << 16 | b : b << 16 | a;
-  return {IsCodePoint(code) ? code : kReplacement, 4, IsCodePoint(code)};
+  return {IsCodePoint(code) ? code : kReplacementCharacter, 4, IsCodePoint(code)};
 }
-Piece ReadLatin1(absl::string_view bytes) { return {ByteAt(bytes, 0), 1, true}; }
-Piece ReadAscii(absl::string_view bytes) {
+TextPiece ReadLatin1(absl::string_view bytes) { return {ByteAt(bytes, 0), 1, true}; }
+TextPiece ReadAscii(absl::string_view bytes) {
   const bool valid = ByteAt(bytes, 0) < 0x80;
-  return {valid ? ByteAt(bytes, 0) : kReplacement, 1, valid};
+  return {valid ? ByteAt(bytes, 0) : kReplacementCharacter, 1, valid};
 }
 
 // How to read an encoding. "UTF-16" and "UTF-32" tell the order of bytes by a mark, which is no character; without
@@ -88,7 +87,7 @@ absl::StatusOr<Encoding> EncodingNamed(const std::string& name) {
 // What happens to what is no character.
 struct ErrorPolicy {
   bool strict = false, ignore = false, replace_control = false;
-  uint32_t replacement = kReplacement;
+  uint32_t replacement = kReplacementCharacter;
 };
 absl::StatusOr<ErrorPolicy> PolicyOf(const KernelSetup& setup) {
   const std::string& errors = setup.attr<std::string>("errors");
@@ -98,7 +97,7 @@ absl::StatusOr<ErrorPolicy> PolicyOf(const KernelSetup& setup) {
   }
   ErrorPolicy policy = {.strict = errors == "strict", .ignore = errors == "ignore"};
   policy.replacement =
-      IsCodePoint(static_cast<uint32_t>(replacement)) ? static_cast<uint32_t>(replacement) : kReplacement;
+      IsCodePoint(static_cast<uint32_t>(replacement)) ? static_cast<uint32_t>(replacement) : kReplacementCharacter;
   if (setup.node().op().FindAttr("replace_control_characters") != nullptr) {
     policy.replace_control = setup.attr<bool>("replace_control_characters");
   }
@@ -116,7 +115,7 @@ absl::Status ReadAll(absl::string_view bytes, const Encoding& encoding, const Er
     if (front == encoding.mark || front == encoding.swapped_mark) at = front.size();
   }
   while (at < bytes.size()) {
-    const Piece piece = reader(bytes.substr(at));
+    const TextPiece piece = reader(bytes.substr(at));
     const bool good = piece.valid && !(policy.replace_control && piece.code < 0x20);
     if (!good && policy.strict) {
       return absl::InvalidArgumentError(absl::StrCat("byte ", at, " of a string begins no valid character"));
