@@ -18,6 +18,8 @@
 #include "ops/nn.h"
 #include "ops/state.h"
 #include "ops/train/gradient_descent.h"
+#include "tests/ops/audit_listener.h"
+#include "tests/ops/audited_program.h"
 
 namespace staticflow {
 namespace {
@@ -26,32 +28,25 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-struct Program {
-  Graph g;
-  Output x = Placeholder(g, {.dtype = DT_FLOAT, .shape = {-1, 3}, .name = "x"});
-  Output labels = Placeholder(g, {.dtype = DT_FLOAT, .shape = {-1, 2}, .name = "labels"});
-  Output is_training = PlaceholderWithDefault(g, false, {.name = "is_training"});
-  Session::Feeds feeds = {{x, Tensor::Matrix<float>({{1, 2, 3}, {4, 5, 7}, {0, 1, 0}, {2, 2, 1}})},
-                          {labels, Tensor::Matrix<float>({{1, 0}, {0, 1}, {1, 0}, {0, 1}})}};
-  std::vector<Output> fetches = {};
-  std::vector<Operation> targets = {};
+// A program, and the run of it that is audited.
+struct Program : AuditedProgram {
+  AuditedCall run;
   std::vector<CollectionItem> updates = {};  // those that a program picks
 
   Output Hidden() { return layers::Dense(g, x, {.units = 3, .use_bias = false}); }
   void Predict(Output h, bool training) {
-    fetches = {layers::Dense(g, h, {.units = 2, .name = "logits"})};
-    feeds[1] = {is_training, training};
+    run.feeds = {{x, batch}, {is_training, training}};
+    run.fetches = {Logits(h)};
   }
   void Train(Output h, bool training, bool with_updates) {
     TrainAfter(h, with_updates ? g.collection(kUpdateOps) : std::vector<CollectionItem>(), training);
   }
   void TrainAfter(Output h, const std::vector<CollectionItem>& after_these, bool training = true) {
-    const Output logits = layers::Dense(g, h, {.units = 2, .name = "logits"});
-    const Output loss = Mean(SoftmaxCrossEntropyWithLogits(logits, labels));
-    feeds.emplace_back(is_training, training);
-    fetches = {loss};
+    const Output loss = LossOf(Logits(h));
+    run.feeds = Feeds(training);
+    run.fetches = {loss};
     const ControlDependencies after(g, after_these);
-    targets = {train::GradientDescent(g, {.learning_rate = 0.1}).Minimize(loss)};
+    run.targets = {train::GradientDescent(g, {.learning_rate = 0.1}).Minimize(loss)};
   }
 };
 
@@ -214,7 +209,7 @@ class BatchNormPlacesTest : public testing::TestWithParam<PlaceRow> {};
 void PrintTo(const PlaceRow& row, std::ostream* out) { *out << row.name; }
 
 std::vector<std::string> Findings(const Program& p) {
-  const absl::StatusOr<BatchNormAudit> audit = AuditBatchNorm(p.g, p.feeds, p.fetches, p.targets);
+  const absl::StatusOr<BatchNormAudit> audit = AuditBatchNorm(p.g, p.run.feeds, p.run.fetches, p.run.targets);
   std::vector<std::string> findings;
   if (!audit.ok()) return {audit.status().ToString()};
   for (const BatchNormFinding& finding : audit->findings) findings.push_back(finding.message);
@@ -285,15 +280,15 @@ TEST_P(BatchNormPlacesTest, SpeaksBesideCallsOfFunctions) {
     const absl::Status imported = ImportGraphDefText(kFunctions, p.g);
     ASSERT_TRUE(imported.ok()) << imported;
     (is_wrong ? GetParam().wrong : GetParam().right)(p);
-    p.fetches.push_back(*p.g.FindOutput("call"));
-    std::vector<std::string> told;
-    Session session(p.g, {.threads = 1, .warn = [&](absl::string_view line) { told.push_back(std::string(line)); }});
+    p.run.fetches.push_back(*p.g.FindOutput("call"));
+    Listener listener;
+    Session session(p.g, listener.Options());
     ASSERT_TRUE(session.Initialize().ok());
-    const absl::StatusOr<std::vector<Tensor>> results = session.Run(p.feeds, p.fetches, p.targets);
+    const absl::StatusOr<std::vector<Tensor>> results = session.Run(p.run.feeds, p.run.fetches, p.run.targets);
     ASSERT_TRUE(results.ok()) << results.status();
     EXPECT_EQ(results->back().scalar<float>(), 7);
-    EXPECT_EQ(told, is_wrong ? Findings(p) : std::vector<std::string>());
-    EXPECT_EQ(told.size(), is_wrong ? GetParam().says.size() : 0u);
+    EXPECT_EQ(listener.told, is_wrong ? Findings(p) : std::vector<std::string>());
+    EXPECT_EQ(listener.told.size(), is_wrong ? GetParam().says.size() : 0u);
   }
 }
 

@@ -20,6 +20,8 @@
 #include "ops/train/gradient_descent.h"
 #include "ops/train/saver.h"
 #include "tests/golden/golden_case_check.h"
+#include "tests/ops/audit_listener.h"
+#include "tests/ops/audited_program.h"
 
 namespace staticflow {
 namespace {
@@ -31,21 +33,12 @@ using testing::IsEmpty;
 using layers::BatchNormalizationOptions;
 
 // What the programs are made of.
-struct Program {
-  Graph g;
-  Output x = Placeholder(g, {.dtype = DT_FLOAT, .shape = {-1, 3}, .name = "x"});
-  Output labels = Placeholder(g, {.dtype = DT_FLOAT, .shape = {-1, 2}, .name = "labels"});
-  Output is_training = PlaceholderWithDefault(g, false, {.name = "is_training"});
-  Tensor batch = Tensor::Matrix<float>({{1, 2, 3}, {4, 5, 7}, {0, 1, 0}, {2, 2, 1}});
-  Tensor targets = Tensor::Matrix<float>({{1, 0}, {0, 1}, {1, 0}, {0, 1}});
-
+struct Program : AuditedProgram {
   // Dense, batch norm, relu.
   Output Block(Output h, const BatchNormalizationOptions& options) {
     h = layers::Dense(g, h, {.units = 3, .use_bias = false});
     return Relu(layers::BatchNormalization(g, h, options));
   }
-  Output Logits(Output h) { return layers::Dense(g, h, {.units = 2}); }
-  Output LossOf(Output logits) { return Mean(SoftmaxCrossEntropyWithLogits(logits, labels)); }
   Operation Minimize(Output loss, const std::vector<Output>& variables = {}) {
     return train::GradientDescent(g, {.learning_rate = 0.1}).Minimize(loss, {.var_list = variables});
   }
@@ -62,48 +55,39 @@ struct Program {
   }
 };
 
-// What is run.
-struct Call {
-  Session::Feeds feeds = {};
-  std::vector<Output> fetches = {};
-  std::vector<Operation> targets = {};
-};
 struct AuditRow {
   const char* name;
-  std::function<Call(Program&)> wrong;
-  std::function<Call(Program&)> right;
+  std::function<AuditedCall(Program&)> wrong;
+  std::function<AuditedCall(Program&)> right;
   std::vector<BatchNormIssue> issues;
   const char* says;
 };
 
-Session::Feeds Training(Program& p) { return {{p.x, p.batch}, {p.labels, p.targets}, {p.is_training, true}}; }
-Session::Feeds Inference(Program& p) { return {{p.x, p.batch}, {p.labels, p.targets}, {p.is_training, false}}; }
-
 // One block with the options, trained as `minimize` says.
-Call TrainOneBlock(Program& p, const BatchNormalizationOptions& options, bool with_updates) {
+AuditedCall TrainOneBlock(Program& p, const BatchNormalizationOptions& options, bool with_updates) {
   const Output loss = p.LossOf(p.Logits(p.Block(p.x, options)));
-  return {Training(p), {loss}, {with_updates ? p.MinimizeAfterUpdates(loss) : p.Minimize(loss)}};
+  return {p.Feeds(true), {loss}, {with_updates ? p.MinimizeAfterUpdates(loss) : p.Minimize(loss)}};
 }
-Call RightTraining(Program& p) { return TrainOneBlock(p, {.training = p.is_training}, true); }
+AuditedCall RightTraining(Program& p) { return TrainOneBlock(p, {.training = p.is_training}, true); }
 
 // Two blocks, the second of which the dependencies were collected too early for, or not.
-Call TrainTwoBlocks(Program& p, bool collected_late) {
+AuditedCall TrainTwoBlocks(Program& p, bool collected_late) {
   Output h = p.Block(p.x, {.training = true});
   std::vector<CollectionItem> updates = p.g.collection(kUpdateOps);
   const Output loss = p.LossOf(p.Logits(p.Block(h, {.training = true})));
   if (collected_late) updates = p.g.collection(kUpdateOps);
   const ControlDependencies after(p.g, updates);
-  return {Training(p), {loss}, {p.Minimize(loss)}};
+  return {p.Feeds(true), {loss}, {p.Minimize(loss)}};
 }
 
-Call OptimizerInsideTheScope(Program& p) {
+AuditedCall OptimizerInsideTheScope(Program& p) {
   const Output loss = p.LossOf(p.Logits(p.Block(p.x, {.training = true})));
   std::unique_ptr<train::GradientDescent> optimizer;
   {
     const ControlDependencies after(p.g, p.g.collection(kUpdateOps));
     optimizer = std::make_unique<train::GradientDescent>(p.g, train::GradientDescentOptions{.learning_rate = 0.1});
   }
-  return {Training(p), {loss}, {optimizer->Minimize(loss)}};
+  return {p.Feeds(true), {loss}, {optimizer->Minimize(loss)}};
 }
 
 // A layer by hand whose output waits for its updates, as updates_collections=None makes it.
@@ -127,14 +111,14 @@ Output InPlaceBatchNorm(Program& p, Output x) {
         return BatchNormalization(x, mean.snapshot, variance.snapshot, beta.snapshot, gamma.snapshot, 1e-3);
       });
 }
-Call InPlaceAndCollected(Program& p, bool with_updates) {
+AuditedCall InPlaceAndCollected(Program& p, bool with_updates) {
   const Output h = InPlaceBatchNorm(p, p.x);
   const Output loss = p.LossOf(p.Logits(p.Block(h, {.training = p.is_training})));
-  return {Training(p), {loss}, {with_updates ? p.MinimizeAfterUpdates(loss) : p.Minimize(loss)}};
+  return {p.Feeds(true), {loss}, {with_updates ? p.MinimizeAfterUpdates(loss) : p.Minimize(loss)}};
 }
 
 // A generator below a discriminator; `updates` are what the discriminator's step waits for.
-Call TrainDiscriminator(Program& p, bool all_updates) {
+AuditedCall TrainDiscriminator(Program& p, bool all_updates) {
   Output fake;
   {
     const VariableScope scope(p.g, "generator");
@@ -149,10 +133,10 @@ Call TrainDiscriminator(Program& p, bool all_updates) {
   std::vector<CollectionItem> updates = p.g.collection(kUpdateOps);
   if (!all_updates) updates.erase(updates.begin(), updates.begin() + static_cast<std::ptrdiff_t>(of_generator.size()));
   const ControlDependencies after(p.g, updates);
-  return {Training(p), {loss}, {p.Minimize(loss, p.TrainableIn("discriminator"))}};
+  return {p.Feeds(true), {loss}, {p.Minimize(loss, p.TrainableIn("discriminator"))}};
 }
 
-Call TrainShared(Program& p, bool twice) {
+AuditedCall TrainShared(Program& p, bool twice) {
   const auto shared = [&](Output h, int updates) {
     const bool training = updates > 0;
     return layers::BatchNormalization(
@@ -160,16 +144,16 @@ Call TrainShared(Program& p, bool twice) {
   };
   const Output h = shared(layers::Dense(p.g, p.x, {.units = 3}), 1);
   const Output loss = p.LossOf(p.Logits(twice ? shared(h, 1) : h));
-  return {Training(p), {loss}, {p.MinimizeAfterUpdates(loss)}};
+  return {p.Feeds(true), {loss}, {p.MinimizeAfterUpdates(loss)}};
 }
 
-Call Predict(Program& p, layers::Training training, const Tensor& examples, bool is_training) {
+AuditedCall Predict(Program& p, layers::Training training, const Tensor& examples, bool is_training) {
   const Output logits = p.Logits(p.Block(p.x, {.training = training}));
   return {{{p.x, examples}, {p.is_training, is_training}}, {logits}, {}};
 }
 
 // Hard-wired to training, with its variance as the mean of squares less the square of the mean, or as it should be.
-Call TrainByHand(Program& p, bool cancels) {
+AuditedCall TrainByHand(Program& p, bool cancels) {
   Output h;
   {
     const VariableScope scope(p.g, "by_hand");
@@ -190,15 +174,15 @@ Call TrainByHand(Program& p, bool cancels) {
     h = BatchNormalization(p.x, m.mean, m.variance, beta.snapshot, gamma.snapshot, 1e-3);
   }
   const Output loss = p.LossOf(p.Logits(h));
-  return {Training(p), {loss}, {p.MinimizeAfterUpdates(loss)}};
+  return {p.Feeds(true), {loss}, {p.MinimizeAfterUpdates(loss)}};
 }
 
 // A picture of one pixel, so that the batch alone counts.
-Call TrainPicture(Program& p, bool fused) {
+AuditedCall TrainPicture(Program& p, bool fused) {
   const Output picture = Reshape(p.x, std::vector<int64_t>{-1, 1, 1, 3});
   const Output h = layers::BatchNormalization(p.g, picture, {.training = true, .fused = fused});
   const Output loss = p.LossOf(p.Logits(Reshape(h, std::vector<int64_t>{-1, 3})));
-  return {Training(p), {loss}, {p.MinimizeAfterUpdates(loss)}};
+  return {p.Feeds(true), {loss}, {p.MinimizeAfterUpdates(loss)}};
 }
 
 const AuditRow kRows[] = {
@@ -217,11 +201,11 @@ const AuditRow kRows[] = {
        const std::vector<CollectionItem> none = p.g.collection(kUpdateOps);
        const Output loss = p.LossOf(p.Logits(p.Block(p.x, {.training = true})));
        const ControlDependencies after(p.g, none);
-       return Call{Training(p), {loss}, {p.Minimize(loss)}};
+       return AuditedCall{p.Feeds(true), {loss}, {p.Minimize(loss)}};
      },
      [](Program& p) {
        const Output loss = p.LossOf(p.Logits(p.Block(p.x, {.training = true})));
-       return Call{Training(p), {loss}, {p.MinimizeAfterUpdates(loss)}};
+       return AuditedCall{p.Feeds(true), {loss}, {p.MinimizeAfterUpdates(loss)}};
      },
      {BatchNormIssue::kNoUpdate},
      "after the last layer is built, give Minimize {.update_ops = UpdateOps::kOfLoss}"},
@@ -266,7 +250,7 @@ const AuditRow kRows[] = {
      "and of one example alone is beta"},
     {"a batch of one in training",
      [](Program& p) {
-       Call run = RightTraining(p);
+       AuditedCall run = RightTraining(p);
        run.feeds[0].second = Tensor::Matrix<float>({{1, 2, 3}});
        run.feeds[1].second = Tensor::Matrix<float>({{1, 0}});
        return run;
@@ -281,7 +265,7 @@ const AuditRow kRows[] = {
      "which nothing in the graph ever moves: it was built with training = false"},
     {"is_training not fed in training",
      [](Program& p) {
-       Call run = RightTraining(p);
+       AuditedCall run = RightTraining(p);
        run.feeds.pop_back();
        return run;
      },
@@ -295,12 +279,12 @@ const AuditRow kRows[] = {
      "after 1000 updates 90 % of them will still be the initial value"},
     {"a saver of the trainable variables",
      [](Program& p) {
-       const Call run = RightTraining(p);
+       const AuditedCall run = RightTraining(p);
        train::Saver saver(p.g, {.var_list = p.TrainableIn("")});
        return run;
      },
      [](Program& p) {
-       const Call run = RightTraining(p);
+       const AuditedCall run = RightTraining(p);
        train::Saver saver(p.g);
        return run;
      },
@@ -315,7 +299,7 @@ const AuditRow kRows[] = {
          updates.push_back(p.g.FindNode(absl::StrCat("batch_normalization/", name)));
        }
        const ControlDependencies after(p.g, updates);
-       return Call{Training(p), {loss}, {p.Minimize(loss)}};
+       return AuditedCall{p.Feeds(true), {loss}, {p.Minimize(loss)}};
      },
      [](Program& p) { return TrainOneBlock(p, {.training = false, .trainable = false}, true); },
      {BatchNormIssue::kFrozenUpdate},
@@ -338,11 +322,11 @@ const AuditRow kRows[] = {
     {"an inference run that writes averages",
      [](Program& p) {
        const Output logits = p.Logits(InPlaceBatchNorm(p, p.x));
-       return Call{{{p.x, p.batch}, {p.is_training, true}}, {logits}, {}};
+       return AuditedCall{{{p.x, p.batch}, {p.is_training, true}}, {logits}, {}};
      },
      [](Program& p) {
        const Output logits = p.Logits(InPlaceBatchNorm(p, p.x));
-       return Call{Inference(p), {logits}, {}};
+       return AuditedCall{p.Feeds(false), {logits}, {}};
      },
      {BatchNormIssue::kPredictionUpdates},
      "this run trains nothing, yet it moves the averages of by_hand"},
@@ -358,7 +342,7 @@ void PrintTo(const AuditRow& row, std::ostream* out) { *out << row.name; }
 
 TEST_P(BatchNormAuditTest, NamesTheMistake) {
   Program p;
-  const Call run = GetParam().wrong(p);
+  const AuditedCall run = GetParam().wrong(p);
   const absl::StatusOr<BatchNormAudit> audit = AuditBatchNorm(p.g, run.feeds, run.fetches, run.targets);
   ASSERT_TRUE(audit.ok()) << audit.status();
   std::vector<BatchNormIssue> issues;
@@ -369,7 +353,7 @@ TEST_P(BatchNormAuditTest, NamesTheMistake) {
 
 TEST_P(BatchNormAuditTest, FindsNothingInTheCorrectedTwin) {
   Program p;
-  const Call run = GetParam().right(p);
+  const AuditedCall run = GetParam().right(p);
   const absl::StatusOr<BatchNormAudit> audit = AuditBatchNorm(p.g, run.feeds, run.fetches, run.targets);
   ASSERT_TRUE(audit.ok()) << audit.status();
   EXPECT_EQ(Messages(*audit), "");
@@ -379,22 +363,20 @@ TEST_P(BatchNormAuditTest, FindsNothingInTheCorrectedTwin) {
 // A session tells each sentence once, before the first run; or refuses to run; or keeps silent.
 TEST_P(BatchNormAuditTest, SpeaksThroughTheSession) {
   Program p;
-  const Call run = GetParam().wrong(p);
-  std::vector<std::string> told;
+  const AuditedCall run = GetParam().wrong(p);
   for (const Audit mode : {Audit::kWarn, Audit::kError, Audit::kOff}) {
-    told.clear();
-    Session session(
-        p.g, {.threads = 1, .warn = [&](absl::string_view line) { told.push_back(std::string(line)); }, .audit = mode});
+    Listener listener;
+    Session session(p.g, listener.Options(mode));
     ASSERT_TRUE(session.Initialize().ok());
-    EXPECT_THAT(told, IsEmpty());
+    EXPECT_THAT(listener.told, IsEmpty());
     absl::Status status = session.Run(run.feeds, run.fetches, run.targets).status();
     EXPECT_EQ(status.code(), mode == Audit::kError ? absl::StatusCode::kFailedPrecondition : absl::StatusCode::kOk)
         << status;
     for (int i = 0; i < 3; ++i) (void)session.Run(run.feeds, run.fetches, run.targets);
     if (mode == Audit::kWarn) {
-      EXPECT_THAT(told, ElementsAre(HasSubstr(GetParam().says)));
+      EXPECT_THAT(listener.told, ElementsAre(HasSubstr(GetParam().says)));
     } else {
-      EXPECT_THAT(told, IsEmpty());
+      EXPECT_THAT(listener.told, IsEmpty());
     }
     if (mode == Audit::kError) {
       EXPECT_THAT(std::string(status.message()), HasSubstr(GetParam().says));
@@ -406,7 +388,7 @@ INSTANTIATE_TEST_SUITE_P(Table, BatchNormAuditTest, testing::ValuesIn(kRows));
 
 TEST(BatchNormAudit, ReportsWhatARunDoesWithALayer) {
   Program p;
-  const Call run = RightTraining(p);
+  const AuditedCall run = RightTraining(p);
   train::Saver saver(p.g);
   const absl::StatusOr<BatchNormAudit> audit = AuditBatchNorm(p.g, run.feeds, run.fetches, run.targets);
   ASSERT_TRUE(audit.ok()) << audit.status();

@@ -16,6 +16,8 @@
 #include "ops/random.h"
 #include "ops/train/gradient_descent.h"
 #include "runtime/session.h"
+#include "tests/ops/audit_listener.h"
+#include "tests/ops/audited_program.h"
 
 namespace staticflow {
 namespace {
@@ -24,94 +26,72 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-// What the programs are made of.
-struct Program {
-  Graph g;
-  Output x = Placeholder(g, {.dtype = DT_FLOAT, .shape = {-1, 3}, .name = "x"});
-  Output labels = Placeholder(g, {.dtype = DT_FLOAT, .shape = {-1, 2}, .name = "labels"});
-  Output is_training = PlaceholderWithDefault(g, false, {.name = "is_training"});
-
-  Output Logits(Output h) { return layers::Dense(g, h, {.units = 2}); }
-  Output LossOf(Output logits) { return Mean(SoftmaxCrossEntropyWithLogits(logits, labels)); }
-  Session::Feeds Feeds(bool training) {
-    return {{x, Tensor::Matrix<float>({{1, 2, 3}, {4, 5, 7}, {0, 1, 0}, {2, 2, 1}})},
-            {labels, Tensor::Matrix<float>({{1, 0}, {0, 1}, {1, 0}, {0, 1}})},
-            {is_training, training}};
-  }
-};
-
-// What is run.
-struct Call {
-  Session::Feeds feeds = {};
-  std::vector<Output> fetches = {};
-  std::vector<Operation> targets = {};
-};
 struct WiringRow {
   const char* name;
-  std::function<Call(Program&)> wrong;
-  std::function<Call(Program&)> right;
+  std::function<AuditedCall(AuditedProgram&)> wrong;
+  std::function<AuditedCall(AuditedProgram&)> right;
   WiringIssue issue;
   const char* says;
 };
 
-Call TrainOn(Program& p, Output loss) {
+AuditedCall TrainOn(AuditedProgram& p, Output loss) {
   return {p.Feeds(true), {loss}, {train::GradientDescent(p.g, {.learning_rate = 0.1}).Minimize(loss)}};
 }
-Output OneLogit(Program& p) { return layers::Dense(p.g, p.x, {.units = 1}); }
-Call PredictDropping(Program& p, layers::Training training) {
+Output OneLogit(AuditedProgram& p) { return layers::Dense(p.g, p.x, {.units = 1}); }
+AuditedCall PredictDropping(AuditedProgram& p, layers::Training training) {
   const Output h = layers::Dropout(p.g, layers::Dense(p.g, p.x, {.units = 3}), {.rate = 0.5, .training = training});
   return {p.Feeds(false), {p.Logits(h)}, {}};
 }
 // As TensorFlow 1 wrote it: floor(keep + random) * x / keep.
-Output OldDropout(Program& p, Output x, Output keep) {
+Output OldDropout(AuditedProgram& p, Output x, Output keep) {
   const Output random = keep + RandomUniform(p.g, ShapeOf(x), {.seed = 3});
   return (x / keep) * Floor(random);
 }
 
 const WiringRow kWiringRows[] = {
     {"softmax before softmax cross-entropy",
-     [](Program& p) { return TrainOn(p, p.LossOf(Softmax(p.Logits(p.x), {.name = "probabilities"}))); },
-     [](Program& p) { return TrainOn(p, p.LossOf(p.Logits(p.x))); }, WiringIssue::kProbabilitiesAsLogits,
+     [](AuditedProgram& p) { return TrainOn(p, p.LossOf(Softmax(p.Logits(p.x), {.name = "probabilities"}))); },
+     [](AuditedProgram& p) { return TrainOn(p, p.LossOf(p.Logits(p.x))); }, WiringIssue::kProbabilitiesAsLogits,
      "but it gets probabilities: the output of Softmax 'probabilities' (diagnostics_wiring_audit_test.cc:"},
     {"softmax by hand, behind a reshape",
-     [](Program& p) {
+     [](AuditedProgram& p) {
        const Output e = Exp(p.Logits(p.x));
        return TrainOn(p, p.LossOf(Reshape(e / Sum(e, {1}, {.keep_dims = true}), std::vector<int64_t>{-1, 2})));
      },
-     [](Program& p) {
+     [](AuditedProgram& p) {
        return TrainOn(p, p.LossOf(Reshape(p.Logits(p.x), std::vector<int64_t>{-1, 2})));
      },
      WiringIssue::kProbabilitiesAsLogits, "takes logits, but it gets probabilities: the output of RealDiv"},
     {"softmax before the loss of class numbers",
-     [](Program& p) {
+     [](AuditedProgram& p) {
        const Output classes = Cast(ArgMax(p.labels, 1), DT_INT32);
        return TrainOn(p, Mean(SparseSoftmaxCrossEntropyWithLogits(Softmax(p.Logits(p.x)), classes)));
      },
-     [](Program& p) {
+     [](AuditedProgram& p) {
        const Output classes = Cast(ArgMax(p.labels, 1), DT_INT32);
        return TrainOn(p, Mean(SparseSoftmaxCrossEntropyWithLogits(p.Logits(p.x), classes)));
      },
      WiringIssue::kProbabilitiesAsLogits, "SparseSoftmaxCrossEntropyWithLogits"},
     {"sigmoid before sigmoid cross-entropy",
-     [](Program& p) {
+     [](AuditedProgram& p) {
        const Output y = Sigmoid(p.Logits(p.x), {.name = "probability"});
        return TrainOn(p, Mean(SigmoidCrossEntropyWithLogits(y, p.labels)));
      },
-     [](Program& p) { return TrainOn(p, Mean(SigmoidCrossEntropyWithLogits(p.Logits(p.x), p.labels))); },
+     [](AuditedProgram& p) { return TrainOn(p, Mean(SigmoidCrossEntropyWithLogits(p.Logits(p.x), p.labels))); },
      WiringIssue::kProbabilitiesAsLogits,
      "is of a loss that takes logits, but it gets probabilities: the output of Sigmoid 'probability'"},
     {"softmax of one class",
-     [](Program& p) { return TrainOn(p, Mean(Square(Softmax(OneLogit(p), {.name = "certain"})))); },
-     [](Program& p) { return TrainOn(p, Mean(Square(Sigmoid(OneLogit(p))))); }, WiringIssue::kSoftmaxOverOne,
+     [](AuditedProgram& p) { return TrainOn(p, Mean(Square(Softmax(OneLogit(p), {.name = "certain"})))); },
+     [](AuditedProgram& p) { return TrainOn(p, Mean(Square(Sigmoid(OneLogit(p))))); }, WiringIssue::kSoftmaxOverOne,
      "Softmax 'certain' (diagnostics_wiring_audit_test.cc:"},
-    {"dropout left on at inference", [](Program& p) { return PredictDropping(p, true); },
-     [](Program& p) { return PredictDropping(p, p.is_training); }, WiringIssue::kDropoutInPrediction,
+    {"dropout left on at inference", [](AuditedProgram& p) { return PredictDropping(p, true); },
+     [](AuditedProgram& p) { return PredictDropping(p, p.is_training); }, WiringIssue::kDropoutInPrediction,
      "this run trains nothing, yet"},
     {"dropout of another age left on at inference",
-     [](Program& p) {
-       return Call{p.Feeds(false), {OldDropout(p, p.Logits(p.x), Const(p.g, Tensor(0.5f)))}, {}};
+     [](AuditedProgram& p) {
+       return AuditedCall{p.Feeds(false), {OldDropout(p, p.Logits(p.x), Const(p.g, Tensor(0.5f)))}, {}};
      },
-     [](Program& p) {
+     [](AuditedProgram& p) {
        const Output loss = p.LossOf(OldDropout(p, p.Logits(p.x), Const(p.g, Tensor(0.5f))));
        return TrainOn(p, loss);
      },
@@ -120,7 +100,7 @@ const WiringRow kWiringRows[] = {
 
 // A choice at random between two things that are there.
 TEST(WiringAudit, TakesNoRandomChoiceForDropout) {
-  Program p;
+  AuditedProgram p;
   const Output heads = Less(RandomUniform(p.g, ShapeOf(p.x), {.seed = 3}), 0.5);
   const Output flipped = Where(heads, p.x, Reverse(p.x, {1}));
   EXPECT_THAT(AuditWiring(p.g, p.Feeds(false), {flipped}), IsEmpty());
@@ -132,12 +112,12 @@ void PrintTo(const WiringRow& row, std::ostream* out) { *out << row.name; }
 
 TEST_P(WiringAuditTest, NamesTheMistakeAndNotTheCorrectedTwin) {
   for (const bool wrong : {true, false}) {
-    Program p;
-    const Call run = wrong ? GetParam().wrong(p) : GetParam().right(p);
+    AuditedProgram p;
+    const AuditedCall run = wrong ? GetParam().wrong(p) : GetParam().right(p);
     ASSERT_TRUE(p.g.status().ok()) << p.g.status();
     const std::vector<WiringFinding> findings = AuditWiring(p.g, run.feeds, run.fetches, run.targets);
-    std::vector<std::string> told;
-    Session session(p.g, {.threads = 1, .warn = [&](absl::string_view line) { told.push_back(std::string(line)); }});
+    Listener listener;
+    Session session(p.g, listener.Options());
     ASSERT_TRUE(session.Initialize().ok());
     for (int i = 0; i < 2; ++i) {
       const absl::Status status = session.Run(run.feeds, run.fetches, run.targets).status();
@@ -145,13 +125,13 @@ TEST_P(WiringAuditTest, NamesTheMistakeAndNotTheCorrectedTwin) {
     }
     if (!wrong) {
       EXPECT_THAT(findings, IsEmpty()) << findings[0].message;
-      EXPECT_THAT(told, IsEmpty());
+      EXPECT_THAT(listener.told, IsEmpty());
       continue;
     }
     ASSERT_EQ(findings.size(), 1u);
     EXPECT_EQ(findings[0].issue, GetParam().issue);
     EXPECT_THAT(findings[0].message, HasSubstr(GetParam().says));
-    EXPECT_THAT(told, ElementsAre(findings[0].message));
+    EXPECT_THAT(listener.told, ElementsAre(findings[0].message));
   }
 }
 
@@ -177,13 +157,14 @@ TEST(WiringAudit, LooksIntoFunctions) {
   Graph g;
   const absl::Status imported = ImportGraphDefText(kGraph, g);
   ASSERT_TRUE(imported.ok()) << imported;
-  std::vector<std::string> told;
-  Session session(g, {.threads = 1, .warn = [&](absl::string_view line) { told.push_back(std::string(line)); }});
+  Listener listener;
+  Session session(g, listener.Options());
   const Tensor rows = Tensor::Matrix<float>({{1, 2}, {0, 1}});
   const absl::StatusOr<Tensor> loss =
       session.Run({{*g.FindOutput("x"), rows}, {*g.FindOutput("labels"), rows}}, *g.FindOutput("call"));
   ASSERT_TRUE(loss.ok()) << loss.status();
-  EXPECT_THAT(told, ElementsAre(HasSubstr("takes logits, but it gets probabilities: the output of Softmax 'call/p'")));
+  EXPECT_THAT(listener.told,
+              ElementsAre(HasSubstr("takes logits, but it gets probabilities: the output of Softmax 'call/p'")));
 }
 
 }  // namespace

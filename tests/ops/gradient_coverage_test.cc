@@ -14,6 +14,7 @@
 #include "ops/train/adam.h"
 #include "runtime/io/fault_env.h"
 #include "runtime/session.h"
+#include "tests/ops/audit_listener.h"
 
 namespace staticflow {
 namespace {
@@ -22,17 +23,6 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-// What a session with the file system `env` says.
-struct Listener {
-  SessionOptions On(FaultEnv& env, Audit audit = Audit::kWarn) {
-    return {.threads = 1,
-            .warn = [this](absl::string_view line) { told.push_back(std::string(line)); },
-            .env = &env,
-            .audit = audit};
-  }
-  std::vector<std::string> told = {};
-};
 
 TEST(GradientCoverage, SaysWhichVariablesGetNoneAndWhy) {
   Graph g;

@@ -2,20 +2,19 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "ops/layers/layers.h"
-#include "ops/train/adam.h"
 #include "ops/train/callbacks.h"
-#include "ops/train/losses.h"
 #include "ops/train/tensor_board.h"
 #include "ops/train/trainer.h"
 #include "proto/event.pb.h"
 #include "runtime/io/fault_env.h"
 #include "staticflow.h"
 #include "tests/op_test.h"
+#include "tests/ops/train_net.h"
 
 namespace staticflow {
 namespace {
@@ -28,54 +27,31 @@ using train::FitState;
 using train::History;
 using train::Logs;
 
-// Points in four dimensions of three classes, with noise.
-DataSet Points(int rows = 50, uint32_t state = 7) {
-  std::vector<float> x, y;
-  for (int i = 0; i < rows; ++i) {
-    const int label = i % 3;
-    for (int j = 0; j < 4; ++j) {
-      state = state * 1664525u + 1013904223u;
-      x.push_back(static_cast<float>(state >> 16) / 65536 + (j == label ? 1.0f : 0.0f));
-    }
-    for (int j = 0; j < 3; ++j) y.push_back(j == label ? 1.0f : 0.0f);
+// A stream, and what was written to it.
+class WrittenText {
+ public:
+  WrittenText() : out_(open_memstream(&text_, &size_)) {}
+  ~WrittenText() {
+    std::fclose(out_);
+    std::free(text_);
   }
-  return *DataSet::Create({Tensor::Of<float>({rows, 4}, x), Tensor::Of<float>({rows, 3}, y)});
-}
+  WrittenText(const WrittenText&) = delete;
+  WrittenText& operator=(const WrittenText&) = delete;
 
-// A network of two layers with its training step, a learning rate and a metric.
-struct Net {
-  explicit Net(SessionOptions options = {.threads = 1}) {
-    x = Placeholder(g, {.shape = {-1, 4}, .name = "x"});
-    y = Placeholder(g, {.shape = {-1, 3}, .name = "y"});
-    training = Placeholder(g, {.dtype = DT_BOOL, .shape = {}, .name = "training"});
-    Output h = layers::Dense(g, x, {.units = 8});
-    h = Relu(layers::BatchNormalization(g, h, {.momentum = 0.9, .training = training}));
-    logits = layers::Dense(g, h, {.units = 3});
-    loss = losses::SoftmaxCrossEntropy(y, logits);
-    rate = NewVariable(g, Tensor(0.01f), {.name = "rate", .trainable = false});
-    accuracy = metrics::CategoricalAccuracy(y, logits);
-    const ControlDependencies after(g, g.collection(kUpdateOps));
-    step = train::Adam(g, {.learning_rate = rate.ref()}).Minimize(loss);
-    options.warn = [this](absl::string_view text) { warnings.emplace_back(text); };
-    session = std::make_unique<Session>(g, options);
+  std::FILE* out() const { return out_; }
+  std::string Get() const {
+    std::fflush(out_);
+    return std::string(text_, size_);
   }
 
-  train::TrainerOptions Options() {
-    return {
-        .inputs = {x, y}, .training = training, .loss = loss, .train_op = step, .metrics = {{"accuracy", accuracy}}};
-  }
-
-  Graph g;
-  Output x, y, training, logits, loss;
-  Variable rate;
-  metrics::Metric accuracy;
-  Operation step;
-  std::vector<std::string> warnings;
-  std::unique_ptr<Session> session;
+ private:
+  char* text_ = nullptr;
+  size_t size_ = 0;
+  std::FILE* const out_;
 };
 
 TEST(Callbacks, UnwritableFoldersDoNotEndTheTraining) {
-  Net net;
+  TrainNet net;
   train::TensorBoard board(net.g, {.dir = "/proc/no/logs", .histogram_freq = 1});
   train::CsvLog csv("/proc/no/history.csv");
   train::SaveBest best(net.g, {.path = "/proc/no/model_{epoch}", .monitor = "loss"});
@@ -113,24 +89,20 @@ class Script : public Callback {
 
 TEST(Callbacks, SaveBestSaysWhatItDoesAndKeepsTheBest) {
   FaultEnv env;
-  Net net({.threads = 1, .env = &env});
-  char* text = nullptr;
-  size_t size = 0;
-  std::FILE* out = open_memstream(&text, &size);
-  train::SaveBest best(net.g, {.path = "saved/model_{epoch}-{val_loss:.3f}", .out = out});
+  TrainNet net({.threads = 1, .env = &env});
+  const WrittenText written;
+  train::SaveBest best(net.g, {.path = "saved/model_{epoch}-{val_loss:.3f}", .out = written.out()});
   train::Trainer trainer(net.g, *net.session, net.Options());
   ASSERT_TRUE(net.session->Initialize().ok());
   Script script({0.21771, 0.16106, 0.2, std::nan("")});
   const absl::StatusOr<History> history =
       trainer.Fit(Points(), {.epochs = 4, .batch_size = 8, .callbacks = {&script, &best}});
   ASSERT_TRUE(history.ok()) << history.status();
-  std::fclose(out);
-  EXPECT_EQ(std::string(text, size),
+  EXPECT_EQ(written.Get(),
             "Epoch 00001: val_loss improved from inf to 0.21771, saving model to saved/model_1-0.218\n"
             "Epoch 00002: val_loss improved from 0.21771 to 0.16106, saving model to saved/model_2-0.161\n"
             "Epoch 00003: val_loss did not improve from 0.16106\n"
             "Epoch 00004: val_loss did not improve from 0.16106\n");
-  std::free(text);
   EXPECT_EQ(best.best_path(), "saved/model_2-0.161");
   EXPECT_TRUE(*env.FileExists("saved/model_1-0.218.index"));
   EXPECT_TRUE(*env.FileExists("saved/model_2-0.161.meta"));
@@ -160,7 +132,7 @@ TEST(Callbacks, EndTrainingsInTime) {
                                          {{.patience = 2, .baseline = 1}, {3, 2, 0, 0, 0, 0}, 2},
                                          {{.monitor = "val_accuracy", .patience = 1}, {3, 3, 3, 3, 3, 3}, 6},
                                          {{.mode = train::Mode::kMax, .patience = 1}, {1, 2, 3, 4, 3, 9}, 5}}) {
-    Net net;
+    TrainNet net;
     Script script(row.values);
     train::EarlyStopping stopping(row.options);
     train::Trainer trainer(net.g, *net.session, net.Options());
@@ -174,7 +146,7 @@ TEST(Callbacks, EndTrainingsInTime) {
 }
 
 TEST(Callbacks, ANanEndsTheTrainingAtItsStep) {
-  Net net;
+  TrainNet net;
   std::vector<Tensor> rows = *Points().AllRows();
   rows[0].data<float>()[4 * 20] = NAN;  // row 20 is in the third batch
   train::TerminateOnNan stop;
@@ -189,7 +161,7 @@ TEST(Callbacks, ANanEndsTheTrainingAtItsStep) {
 }
 
 TEST(Callbacks, LearningRates) {
-  Net net;
+  TrainNet net;
   train::LearningRateSchedule schedule(net.g, net.rate,
                                        [](int64_t epoch, double rate) { return epoch == 0 ? 0.5 : rate / 2; });
   train::ReduceLearningRateOnPlateau plateau(net.g, net.rate, {.factor = 0.1, .patience = 1, .min_rate = 0.011});
@@ -226,20 +198,16 @@ TEST(Callbacks, LearningRates) {
 
 TEST(Callbacks, CsvAndProgress) {
   FaultEnv env;
-  Net net({.threads = 1, .env = &env});
-  char* text = nullptr;
-  size_t size = 0;
-  std::FILE* out = open_memstream(&text, &size);
+  TrainNet net({.threads = 1, .env = &env});
+  const WrittenText written;
   train::CsvLog csv("logs/history.csv");
-  train::ProgressBar bar({.out = out, .terminal = false});
+  train::ProgressBar bar({.out = written.out(), .terminal = false});
   train::Trainer trainer(net.g, *net.session, net.Options());
   ASSERT_TRUE(net.session->Initialize().ok());
   const absl::StatusOr<History> history =
       trainer.Fit(Points(), {.epochs = 2, .batch_size = 8, .validation = Points(20, 1), .callbacks = {&csv, &bar}});
   ASSERT_TRUE(history.ok()) << history.status();
-  std::fclose(out);
-  const std::vector<std::string> lines = absl::StrSplit(std::string(text, size), '\n');
-  std::free(text);
+  const std::vector<std::string> lines = absl::StrSplit(written.Get(), '\n');
   ASSERT_EQ(lines.size(), 3u);
   EXPECT_THAT(lines[1], AllOf(HasSubstr("Epoch 2/2:  7/7  "), HasSubstr("  loss "), HasSubstr("  val_accuracy ")));
   const std::vector<std::string> rows = absl::StrSplit(*ReadWholeFile(&env, "logs/history.csv"), '\n');
@@ -250,7 +218,7 @@ TEST(Callbacks, CsvAndProgress) {
 
 TEST(Callbacks, TensorBoardGetsScalarsHistogramsPicturesAndTheGraph) {
   FaultEnv env;
-  Net net({.threads = 1, .env = &env});
+  TrainNet net({.threads = 1, .env = &env});
   train::TensorBoard board(net.g, {.dir = "logs", .histogram_freq = 2, .write_images = true, .update_every = 5});
   train::Trainer trainer(net.g, *net.session, net.Options());
   ASSERT_TRUE(net.session->Initialize().ok());
@@ -293,7 +261,7 @@ TEST(Callbacks, TensorBoardGetsScalarsHistogramsPicturesAndTheGraph) {
 }
 
 TEST(Callbacks, StatesFromDamagedFilesAreRefused) {
-  Net net;
+  TrainNet net;
   train::EarlyStopping stopping;
   train::SaveBest best(net.g, {.path = "x"});
   train::ReduceLearningRateOnPlateau plateau(net.g, net.rate);

@@ -7,17 +7,14 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "ops/layers/layers.h"
-#include "ops/regularizers.h"
-#include "ops/train/adam.h"
 #include "ops/train/callbacks.h"
-#include "ops/train/losses.h"
 #include "ops/train/trainer.h"
 #include "ops/train/training_backup.h"
 #include "runtime/io/fault_env.h"
 #include "runtime/resource_store.h"
 #include "staticflow.h"
 #include "tests/op_test.h"
+#include "tests/ops/train_net.h"
 
 namespace staticflow {
 namespace {
@@ -30,72 +27,20 @@ using train::FitState;
 using train::History;
 using train::Logs;
 
-constexpr int kRows = 50;
+constexpr int kRows = 50;  // of Points()
 
-// Points in four dimensions of three classes, with noise.
-DataSet Points(int rows = kRows, uint32_t state = 7) {
-  std::vector<float> x, y;
-  for (int i = 0; i < rows; ++i) {
-    const int label = i % 3;
-    for (int j = 0; j < 4; ++j) {
-      state = state * 1664525u + 1013904223u;
-      x.push_back(static_cast<float>(state >> 16) / 65536 + (j == label ? 1.0f : 0.0f));
-    }
-    for (int j = 0; j < 3; ++j) y.push_back(j == label ? 1.0f : 0.0f);
+// Every variable's bytes, by name; the trainer's own is text about files.
+std::vector<std::pair<std::string, Tensor>> Values(const TrainNet& net) {
+  std::vector<std::pair<std::string, Tensor>> values;
+  for (const std::string& name : net.session->resources().InitializedVariables()) {
+    if (absl::StrContains(name, "trainer/")) continue;
+    values.emplace_back(name, *net.session->resources().FindVariable(name)->value.Clone());
   }
-  return *DataSet::Create({Tensor::Of<float>({rows, 4}, x), Tensor::Of<float>({rows, 3}, y)});
+  return values;
 }
 
-// A network with everything that has state: batch normalization, dropout, Adam, a learning rate, metrics.
-struct Net {
-  explicit Net(SessionOptions options = {.threads = 1}) {
-    x = Placeholder(g, {.shape = {-1, 4}, .name = "x"});
-    y = Placeholder(g, {.shape = {-1, 3}, .name = "y"});
-    training = Placeholder(g, {.dtype = DT_BOOL, .shape = {}, .name = "training"});
-    Output h = layers::Dense(g, x, {.units = 8, .kernel_regularizer = regularizers::L2(1e-3)});
-    h = Relu(layers::BatchNormalization(g, h, {.momentum = 0.9, .training = training}));
-    h = layers::Dropout(g, h, {.rate = 0.25, .training = training});
-    logits = layers::Dense(g, h, {.units = 3});
-    losses::SoftmaxCrossEntropy(y, logits);
-    loss = losses::GetTotalLoss(g);
-    rate = NewVariable(g, Tensor(0.01f), {.name = "rate", .trainable = false});
-    accuracy = metrics::CategoricalAccuracy(y, logits);
-    const ControlDependencies after(g, g.collection(kUpdateOps));
-    step = train::Adam(g, {.learning_rate = rate.ref()}).Minimize(loss);
-    options.warn = [this](absl::string_view text) { warnings.emplace_back(text); };
-    session = std::make_unique<Session>(g, options);
-  }
-
-  train::TrainerOptions Options() {
-    return {.inputs = {x, y},
-            .training = training,
-            .loss = loss,
-            .train_op = step,
-            .metrics = {{"accuracy", accuracy}},
-            .predictions = Softmax(logits)};
-  }
-
-  // Every variable's bytes, by name; the trainer's own is text about files.
-  std::vector<std::pair<std::string, Tensor>> Values() {
-    std::vector<std::pair<std::string, Tensor>> values;
-    for (const std::string& name : session->resources().InitializedVariables()) {
-      if (absl::StrContains(name, "trainer/")) continue;
-      values.emplace_back(name, *session->resources().FindVariable(name)->value.Clone());
-    }
-    return values;
-  }
-
-  Graph g;
-  Output x, y, training, logits, loss;
-  Variable rate;
-  metrics::Metric accuracy;
-  Operation step;
-  std::vector<std::string> warnings;
-  std::unique_ptr<Session> session;
-};
-
-void ExpectSameBits(Net& a, Net& b) {
-  const auto want = a.Values(), got = b.Values();
+void ExpectSameBits(const TrainNet& a, const TrainNet& b) {
+  const auto want = Values(a), got = Values(b);
   ASSERT_EQ(want.size(), got.size());
   EXPECT_GT(want.size(), 15u);
   for (size_t i = 0; i < want.size(); ++i) {
@@ -124,7 +69,7 @@ class StopAt : public Callback {
 
 // What the resuming tests train: every kind of state takes part.
 struct Training {
-  Training(Net& net, const std::string& dir)
+  Training(TrainNet& net, const std::string& dir)
       : trainer(net.g, *net.session, net.Options()),
         best(net.g, {.path = dir + "/best/model_{epoch}", .monitor = "val_loss"}),
         schedule(net.g, net.rate, [](int64_t epoch, double rate) { return epoch == 0 ? rate : rate * 0.9; }),
@@ -155,7 +100,7 @@ std::string Dir(const std::string& name) { return absl::StrCat(testing::TempDir(
 // ---- Fit, Evaluate, Predict ----
 
 TEST(Trainer, FitsEvaluatesAndPredicts) {
-  Net net;
+  TrainNet net;
   train::Trainer trainer(net.g, *net.session, net.Options());
   ASSERT_TRUE(net.session->Initialize().ok());
   const absl::StatusOr<History> history =
@@ -213,7 +158,7 @@ TEST(Trainer, CountsTheStepsOfEveryKindOfEpoch) {
       }
       std::vector<int64_t> steps;
     } counter;
-    Net net;
+    TrainNet net;
     train::Trainer trainer(net.g, *net.session, net.Options());
     ASSERT_TRUE(net.session->Initialize().ok());
     ASSERT_TRUE(trainer.Fit(Points(), {.epochs = 3, .batch_size = 8, .tail = tail, .callbacks = {&counter}}).ok());
@@ -224,7 +169,7 @@ TEST(Trainer, CountsTheStepsOfEveryKindOfEpoch) {
 // ---- Going on ----
 
 // The same training without a break.
-History Uninterrupted(Net& net, Tail tail = Tail::kKeep) {
+History Uninterrupted(TrainNet& net, Tail tail = Tail::kKeep) {
   Training training(net, "whole");
   EXPECT_TRUE(net.session->Initialize().ok());
   const absl::StatusOr<History> history = training.Fit("", {}, tail);
@@ -232,8 +177,9 @@ History Uninterrupted(Net& net, Tail tail = Tail::kKeep) {
   return *history;
 }
 
-void ExpectGoesOn(Env* env, Net& whole, const History& want, const std::string& dir, Tail tail, int64_t resumed_from) {
-  Net net({.threads = 1, .env = env});
+void ExpectGoesOn(Env* env, TrainNet& whole, const History& want, const std::string& dir, Tail tail,
+                  int64_t resumed_from) {
+  TrainNet net({.threads = 1, .env = env});
   Training training(net, dir);
   ASSERT_TRUE(net.session->Initialize().ok());
   const absl::StatusOr<History> history = training.Fit(dir, {}, tail);
@@ -248,7 +194,7 @@ void ExpectGoesOn(Env* env, Net& whole, const History& want, const std::string& 
 TEST(TrainerResume, GoesOnAtTheStepOfTheLastBackupBitForBit) {
   for (const Tail tail : {Tail::kKeep, Tail::kDrop, Tail::kAcrossEpochs}) {
     FaultEnv memory;
-    Net whole({.threads = 1, .env = &memory});
+    TrainNet whole({.threads = 1, .env = &memory});
     const History want = Uninterrupted(whole, tail);
     const int64_t per_epoch = tail == Tail::kDrop ? 6 : 7;
     // Inside the first epoch, right after its end, inside a later one; backups come after every second step.
@@ -256,7 +202,7 @@ TEST(TrainerResume, GoesOnAtTheStepOfTheLastBackupBitForBit) {
       FaultEnv env;
       int64_t last = backup;
       {
-        Net net({.threads = 1, .env = &env});
+        TrainNet net({.threads = 1, .env = &env});
         Training training(net, "dir");
         StopAt stopper(stop);
         ASSERT_TRUE(net.session->Initialize().ok());
@@ -284,7 +230,7 @@ TEST(TrainerResume, GoesOnAtTheStepOfTheLastBackupBitForBit) {
 // The first half of the next test, in a process of its own, which ends in the middle of the 17th step's callbacks.
 TEST(TrainerResume, DISABLED_IsKilled) {
   const std::string dir = std::getenv("TRAINER_TEST_DIR");
-  Net net({.threads = 2});
+  TrainNet net({.threads = 2});
   Training training(net, dir);
   StopAt killer(17, /*kill=*/true);
   ASSERT_TRUE(net.session->Initialize().ok());
@@ -300,7 +246,7 @@ TEST(TrainerResume, GoesOnAfterKillBitForBit) {
                                      .c_str());
   ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGKILL) << status;
   FaultEnv memory;
-  Net whole({.threads = 1, .env = &memory});
+  TrainNet whole({.threads = 1, .env = &memory});
   const History want = Uninterrupted(whole);
   ExpectGoesOn(PosixEnv(), whole, want, dir, Tail::kKeep, 16);
 }
@@ -308,7 +254,7 @@ TEST(TrainerResume, GoesOnAfterKillBitForBit) {
 TEST(TrainerResume, RefusesTheBackupOfAnotherTrainingAndDamagedOnes) {
   const std::string dir = Dir("other");
   ASSERT_EQ(std::system(absl::StrCat("rm -rf '", dir, "'").c_str()), 0);
-  Net net;
+  TrainNet net;
   train::Trainer trainer(net.g, *net.session, net.Options());
   ASSERT_TRUE(net.session->Initialize().ok());
   ASSERT_TRUE(trainer.Fit(Points(), {.batch_size = 8, .backup_dir = dir}).ok());
@@ -335,7 +281,7 @@ TEST(TrainerResume, RefusesTheBackupOfAnotherTrainingAndDamagedOnes) {
 
 TEST(TrainerResume, AFailedBackupDoesNotEndTheTraining) {
   FaultEnv env;
-  Net net({.threads = 1, .env = &env});
+  TrainNet net({.threads = 1, .env = &env});
   train::Trainer trainer(net.g, *net.session, net.Options());
   ASSERT_TRUE(net.session->Initialize().ok());
   // From the tenth step on the disk is full.
@@ -365,7 +311,7 @@ TEST(TrainerResume, AFailedBackupDoesNotEndTheTraining) {
 // ---- Wrong input ----
 
 TEST(Trainer, SaysWhatIsWrong) {
-  Net net;
+  TrainNet net;
   train::Trainer trainer(net.g, *net.session, net.Options());
   const auto fit = [&](const DataSet& data, train::FitOptions options = {}) {
     return std::string(trainer.Fit(data, options).status().message());

@@ -18,6 +18,7 @@
 #include "runtime/io/checkpoint_state.h"
 #include "runtime/io/fault_env.h"
 #include "runtime/session.h"
+#include "tests/ops/audit_listener.h"
 
 namespace staticflow {
 namespace {
@@ -111,8 +112,8 @@ TEST_P(LeavesTheOtherNetworkAlone, InAStepOfItsOwn) {
     names.push_back(variable.name());
   }
   ASSERT_EQ(averages.size(), 4u);
-  std::vector<std::string> told;
-  Session session(n.g, {.threads = 1, .warn = [&](absl::string_view line) { told.push_back(std::string(line)); }});
+  Listener listener;
+  Session session(n.g, listener.Options());
   ASSERT_TRUE(session.Initialize().ok());
   const Tensor z = Tensor::Matrix<float>({{1, 2, 3, 4}, {0, 1, 0, 1}, {-1, 2, 0, 3}});
   const Tensor real = Tensor::Matrix<float>({{1, 0, 3, 4, 0, 1}, {0, 1, 0, 1, 2, 2}, {-1, 2, 0, 3, 1, 0}});
@@ -128,7 +129,7 @@ TEST_P(LeavesTheOtherNetworkAlone, InAStepOfItsOwn) {
     }
   }
   // The discriminator is applied to two batches in one step, and so are its updates.
-  EXPECT_THAT(told, ElementsAre(HasSubstr("discriminator/bn is applied more than once")));
+  EXPECT_THAT(listener.told, ElementsAre(HasSubstr("discriminator/bn is applied more than once")));
 }
 
 INSTANTIATE_TEST_SUITE_P(OptionOrScope, LeavesTheOtherNetworkAlone, testing::Bool());
@@ -221,17 +222,6 @@ TEST(CheckpointCoverage, ComparesAFileWithWhatARunReads) {
   EXPECT_THAT(some->ToString(), HasSubstr("in the file, but not in the graph: batch_normalization/beta"));
   EXPECT_EQ(CoverageOfCheckpoint(&env, "nowhere", other, {y}).status().code(), absl::StatusCode::kNotFound);
 }
-
-// What a session with the file system `env` says.
-struct Listener {
-  SessionOptions On(FaultEnv& env, Audit audit = Audit::kWarn) {
-    return {.threads = 1,
-            .warn = [this](absl::string_view line) { told.push_back(std::string(line)); },
-            .env = &env,
-            .audit = audit};
-  }
-  std::vector<std::string> told = {};
-};
 
 // A network with batch normalization, its training step, a saver of all its variables that is not used, and one of
 // some.
