@@ -1,5 +1,8 @@
 #include "graph/variable_key.h"
 
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 
 namespace staticflow {
@@ -7,19 +10,65 @@ namespace {
 
 bool CarriesVariable(Output output) { return output.valid() && (output.is_ref() || output.dtype() == DT_RESOURCE); }
 
-}  // namespace
+// The input of its node that `output`, a reference or a handle, is: of the same number, or the first; -1 for neither.
+int PassedInput(Output output) {
+  const Node& node = *output.node();
+  int input = node.op().has(kAlias) ? output.index() : -1;
+  switch (node.op().spec.role) {
+    case OpRole::kIdentity:
+    case OpRole::kStopGradient:
+    case OpRole::kDefault:
+    case OpRole::kSwitch:
+    case OpRole::kEnter:
+    case OpRole::kExit:
+    case OpRole::kNextIteration:
+      input = 0;
+      break;
+    default:
+      if (input < 0 && output.is_ref()) input = 0;  // an assignment gives the reference that it took
+  }
+  return input < node.num_inputs() ? input : -1;
+}
 
-Node* VariableBehind(Output output) {
-  // Ops that pass a variable on take it as input 0, or each output as the input of the same number. Loops lead
-  // backwards through Merge's other inputs only, but a file can say anything, so the walk is bounded.
+// The declaration that a chain of nodes leads back to, the Merge at its other end, or null.
+Node* EndOfChain(Output output) {
+  // A file can say anything, so the walk is bounded.
   for (int steps = 0; CarriesVariable(output) && steps <= output.graph().num_nodes(); ++steps) {
     Node* node = output.node();
-    if (node->op().is(OpRole::kVariable) || node->op().is(OpRole::kVarHandle)) return node;
-    const int input = node->op().has(kAlias) ? output.index() : 0;
-    if (input >= node->num_inputs()) return nullptr;
+    const OpRole role = node->op().spec.role;
+    if (role == OpRole::kVariable || role == OpRole::kVarHandle || role == OpRole::kMerge) return node;
+    const int input = PassedInput(output);
+    if (input < 0) return nullptr;
     output = node->input(input);
   }
   return nullptr;
+}
+
+}  // namespace
+
+Node* VariableBehind(Output output) {
+  Node* const end = EndOfChain(output);
+  if (end == nullptr || !end->op().is(OpRole::kMerge)) return end;
+  // All that the Merge may pass on must be one variable. A loop's Merge leads back to itself.
+  Node* found = nullptr;
+  std::vector<const Node*> open = {end};
+  absl::flat_hash_set<const Node*> seen = {end};
+  while (!open.empty()) {
+    const Node* const merge = open.back();
+    open.pop_back();
+    for (Output input : merge->inputs()) {
+      if (!input.valid()) continue;
+      Node* const behind = EndOfChain(input);
+      if (behind == nullptr) return nullptr;
+      if (behind->op().is(OpRole::kMerge)) {
+        if (seen.insert(behind).second) open.push_back(behind);
+        continue;
+      }
+      if (found != nullptr && found != behind) return nullptr;
+      found = behind;
+    }
+  }
+  return found;
 }
 
 std::string VariableKey(const Node& declaration) {

@@ -15,7 +15,8 @@
 namespace staticflow {
 
 // The VariableV2 or VarHandleOp behind `output`, a reference or a handle, through whatever passes it on (Identity,
-// Switch, Merge, Enter, an assignment's output). Null when `output` is neither, or comes from outside the graph.
+// Switch, Merge, Enter, an assignment's output). Null when `output` is neither, comes from outside the graph, or is one
+// of several variables, which the step chooses.
 Node* VariableBehind(Output output);
 
 // The key in the resource store of what a node declares (a variable, a table, a queue): attribute shared_name, or the
