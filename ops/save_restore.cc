@@ -76,6 +76,7 @@ absl::Status RestoreTensors(KernelContext& c, absl::Span<const DataType> dtypes)
   }
   for (int i = 0; i < n; ++i) {
     const BundleEntry& entry = reader.tensors().at(names[i]);
+    if (entry.dtype == DT_INVALID) return entry.damage;
     if (entry.dtype != dtypes[i]) {
       return absl::InvalidArgumentError(absl::StrCat(names[i], " is ", DataTypeName(entry.dtype), " in checkpoint ",
                                                      prefix, ", expected ", DataTypeName(dtypes[i])));

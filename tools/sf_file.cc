@@ -200,7 +200,8 @@ absl::StatusOr<ModelFile> OpenModelFile(const std::string& path) {
   ModelFile file{.path = path, .kind = "checkpoint"};
   if (!prefix.empty()) {
     // A damaged checkpoint is told here rather than when something of it is needed.
-    SF_RETURN_IF_ERROR(BundleReader::Open(PosixEnv(), prefix).status());
+    SF_ASSIGN_OR_RETURN(const BundleReader reader, BundleReader::Open(PosixEnv(), prefix));
+    SF_RETURN_IF_ERROR(reader.VerifySizes());
   }
   const std::string meta = prefix + ".meta";
   if (is_graph || (!prefix.empty() && Exists(meta))) {

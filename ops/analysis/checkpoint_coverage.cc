@@ -143,6 +143,7 @@ absl::StatusOr<CheckpointCoverage> CoverageOfCheckpoint(Env* env, const std::str
       coverage.missing.push_back(variable);
       continue;
     }
+    SF_RETURN_IF_ERROR(entry->second.damage);
     const DataType dtype = variable->attr<DataType>("dtype");
     const Shape& shape = ShapeOfVariable(*variable);
     const bool fits = from->second.is_part || shape.IsCompatibleWith(entry->second.shape);

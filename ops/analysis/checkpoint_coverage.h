@@ -53,7 +53,7 @@ CheckpointCoverage CoverageOfSaver(const Graph& g, const SaverInfo& saver, const
                                    const std::vector<Operation>& targets = {});
 
 // The same for the file of a checkpoint. A variable is looked up under the name that `saver` restores it from, without
-// a saver under its own. Errors of BundleReader::Open.
+// a saver under its own. Errors of BundleReader.
 absl::StatusOr<CheckpointCoverage> CoverageOfCheckpoint(Env* env, const std::string& prefix, const Graph& g,
                                                         const std::vector<Output>& fetches,
                                                         const std::vector<Operation>& targets = {},

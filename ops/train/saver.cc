@@ -257,6 +257,7 @@ absl::Status Saver::CheckAgainst(Env* env, const std::string& prefix) const {
       missing.push_back(target.key);
       continue;
     }
+    if (entry->second.dtype == DT_INVALID) return entry->second.damage;
     const DataType dtype = target.variable->attr<DataType>("dtype");
     const Shape& shape =
         target.variable->output(0).is_ref() ? target.variable->output_shape(0) : target.variable->attr<Shape>("shape");

@@ -42,6 +42,7 @@ struct BundleEntry {
   uint64_t size = 0;
   uint32_t crc = 0;                 // unmasked
   std::vector<TensorSlice> slices;  // of a partitioned tensor, whose bytes are in entries of their own
+  absl::Status damage;              // why it cannot be read, as far as the index and the sizes of the files tell
 };
 
 struct BundleLimits {
@@ -53,12 +54,12 @@ struct BundleLimits {
 
 // Reads a checkpoint. The files may hold anything: damage is DataLoss (what contradicts the format, a wrong checksum,
 // a size that does not fit) or, for a data file that ends too early, OutOfRange as in TensorFlow; a missing file or
-// tensor is NotFound, a limit is ResourceExhausted. Memory is taken only for sizes that the files really have.
-// Thread-safe after Open.
+// tensor is NotFound, a limit is ResourceExhausted. Where one tensor is damaged or its data file is missing, only
+// reading that one fails. Memory is taken only for sizes that the files really have. Thread-safe after Open.
 class BundleReader {
  public:
-  // Reads and checks the index, and the sizes of the data files. Where there is no index, `prefix` may be the file (or
-  // the pattern of the files) of a checkpoint in the older format V1, which is then read into memory.
+  // Reads and checks the index, and looks at the sizes of the data files. Where there is no index, `prefix` may be the
+  // file (or the pattern of the files) of a checkpoint in the older format V1, which is then read into memory.
   static absl::StatusOr<BundleReader> Open(Env* env, const std::string& prefix, const BundleLimits& limits = {});
 
   // All tensors by name; the slices of partitioned ones are not listed.
@@ -67,7 +68,9 @@ class BundleReader {
   absl::StatusOr<Tensor> Read(const std::string& name) const;
   // A box in it, of which nothing else need be there. InvalidArgument when the box is not inside or not covered.
   absl::StatusOr<Tensor> Read(const std::string& name, const TensorSlice& slice) const;
-  // Checks every byte of every tensor.
+  // Checks that every tensor is there in full, by the index and the sizes of the data files.
+  absl::Status VerifySizes() const;
+  // Checks every byte of every tensor, too.
   absl::Status Verify() const;
   // The prefix whose files are read: the one given to Open, or that of the previous pair.
   const std::string& prefix() const { return prefix_; }
@@ -81,10 +84,12 @@ class BundleReader {
 
   absl::Status ReadHeader(absl::string_view value);
   absl::Status AddEntry(absl::string_view key, absl::string_view value);
-  absl::Status OpenShards();
+  void OpenShards();
   absl::Status CheckPlace(absl::string_view name, const BundleEntry& entry) const;
   absl::Status CheckSlices(const std::string& name, const BundleEntry& entry) const;
-  absl::StatusOr<const BundleEntry*> FindSlice(const std::string& name, const TensorSlice& slice) const;
+  // The part `slice` of the tensor `name`, whose entry is `entry`.
+  absl::StatusOr<const BundleEntry*> FindSlice(const std::string& name, const BundleEntry& entry,
+                                               const TensorSlice& slice) const;
   absl::Status ReadAndCheck(absl::string_view name, const BundleEntry& entry, char* bytes) const;
   absl::Status ReadStrings(absl::string_view name, const BundleEntry& entry, Tensor* tensor) const;
   absl::StatusOr<Tensor> ReadWhole(absl::string_view name, const BundleEntry& entry) const;
@@ -100,6 +105,7 @@ class BundleReader {
   std::map<std::string, BundleEntry> tensors_;
   std::map<std::string, BundleEntry> slices_;  // by encoded key
   struct Shard {
+    absl::Status status;  // of opening the file
     std::unique_ptr<RandomAccessFile> file;
     uint64_t size = 0;
   };

@@ -91,10 +91,13 @@ absl::StatusOr<BundleReader> BundleReader::OpenPair(Env* env, const std::string&
     return reader.ReadHeader(value);
   }));
   if (first) return absl::DataLossError(absl::StrCat(index, ": the header is missing"));
-  SF_RETURN_IF_ERROR(reader.OpenShards());
-  for (const auto& [name, entry] : reader.tensors_)
-    SF_RETURN_IF_ERROR(entry.slices.empty() ? reader.CheckPlace(name, entry) : reader.CheckSlices(name, entry));
-  for (const auto& [key, entry] : reader.slices_) SF_RETURN_IF_ERROR(reader.CheckPlace(key, entry));
+  reader.OpenShards();
+  for (auto* entries : {&reader.tensors_, &reader.slices_}) {
+    for (auto& [name, entry] : *entries) {
+      if (!entry.damage.ok()) continue;
+      entry.damage = entry.slices.empty() ? reader.CheckPlace(name, entry) : reader.CheckSlices(name, entry);
+    }
+  }
   return reader;
 }
 
@@ -135,31 +138,36 @@ absl::Status BundleReader::AddEntry(absl::string_view key, absl::string_view val
   if (!IsSliceKey(key) && key.size() > limits_.max_name_bytes)
     return absl::ResourceExhaustedError(
         absl::StrCat(prefix_, ": a tensor's name has ", key.size(), " bytes, the limit is ", limits_.max_name_bytes));
-  absl::StatusOr<BundleEntry> entry = ParseEntry(value);
-  if (!entry.ok()) return Damaged(key, entry.status().message());
-  if (entry->shard >= num_shards_)
-    return Damaged(key, absl::StrCat("it is in data file ", entry->shard, " of ", num_shards_));
-  if (IsSliceKey(key) && !entry->slices.empty()) return Damaged(key, "a slice has slices");
+  absl::StatusOr<BundleEntry> parsed = ParseEntry(value);
+  BundleEntry entry = parsed.ok() ? *std::move(parsed) : BundleEntry();
+  if (!parsed.ok()) entry.damage = Damaged(key, parsed.status().message());
+  if (entry.shard >= num_shards_)
+    entry.damage = Damaged(key, absl::StrCat("it is in data file ", entry.shard, " of ", num_shards_));
+  if (IsSliceKey(key) && !entry.slices.empty()) entry.damage = Damaged(key, "a slice has slices");
   // Keys come in order, so the end is the place.
   auto& entries = IsSliceKey(key) ? slices_ : tensors_;
-  entries.emplace_hint(entries.end(), std::string(key), *std::move(entry));
+  entries.emplace_hint(entries.end(), std::string(key), std::move(entry));
   return absl::OkStatus();
 }
 
-absl::Status BundleReader::OpenShards() {
+void BundleReader::OpenShards() {
   for (const auto* entries : {&tensors_, &slices_}) {
     for (const auto& [name, entry] : *entries) {
-      if (!entry.slices.empty() || shards_.count(entry.shard) > 0) continue;
+      if (!entry.damage.ok() || !entry.slices.empty() || shards_.count(entry.shard) > 0) continue;
       const std::string path = BundleDataPath(prefix_, entry.shard, num_shards_);
       Shard& shard = shards_[entry.shard];
-      SF_ASSIGN_OR_RETURN(shard.size, env_->FileSize(path));
-      SF_ASSIGN_OR_RETURN(shard.file, env_->NewRandomAccessFile(path));
+      absl::StatusOr<uint64_t> size = env_->FileSize(path);
+      absl::StatusOr<std::unique_ptr<RandomAccessFile>> file = env_->NewRandomAccessFile(path);
+      shard.status = size.ok() ? file.status() : size.status();
+      if (!shard.status.ok()) continue;
+      shard.size = *size;
+      shard.file = *std::move(file);
     }
   }
-  return absl::OkStatus();
 }
 
 absl::Status BundleReader::CheckPlace(absl::string_view name, const BundleEntry& entry) const {
+  SF_RETURN_IF_ERROR(shards_.at(entry.shard).status);
   const uint64_t file_size = shards_.at(entry.shard).size;
   if (entry.offset > file_size || entry.size > file_size - entry.offset)
     return CutOff(name, absl::StrCat(entry.size, " bytes at ", entry.offset, " do not fit into a data file of ",
@@ -182,24 +190,24 @@ absl::Status BundleReader::CheckPlace(absl::string_view name, const BundleEntry&
   return absl::OkStatus();
 }
 
-absl::StatusOr<const BundleEntry*> BundleReader::FindSlice(const std::string& name, const TensorSlice& slice) const {
+absl::StatusOr<const BundleEntry*> BundleReader::FindSlice(const std::string& name, const BundleEntry& entry,
+                                                           const TensorSlice& slice) const {
   const auto it = slices_.find(BundleSliceKey(name, slice));
   if (it == slices_.end()) return Damaged(name, "a slice is missing");
-  return &it->second;
+  const BundleEntry& part = it->second;
+  SF_RETURN_IF_ERROR(part.damage);
+  const Shape shape = SliceShape(slice, entry.shape);
+  if (part.dtype != entry.dtype || !(part.shape == shape))
+    return Damaged(name, absl::StrCat("a slice is ", DataTypeName(part.dtype), part.shape.ToString(), " instead of ",
+                                      DataTypeName(entry.dtype), shape.ToString()));
+  return &part;
 }
 
 absl::Status BundleReader::CheckSlices(const std::string& name, const BundleEntry& entry) const {
-  int64_t covered = 0;
   std::vector<const TensorSlice*> sorted;
   for (const TensorSlice& slice : entry.slices) {
     if (!InsideOf(slice, entry.shape)) return Damaged(name, "a slice reaches beyond the tensor");
-    SF_ASSIGN_OR_RETURN(const BundleEntry* part, FindSlice(name, slice));
-    const Shape shape = SliceShape(slice, entry.shape);
-    if (part->dtype != entry.dtype || !(part->shape == shape))
-      return Damaged(name, absl::StrCat("a slice is ", DataTypeName(part->dtype), part->shape.ToString(),
-                                        " instead of ", DataTypeName(entry.dtype), shape.ToString()));
-    covered = AddSizes(covered, shape.num_elements());
-    if (shape.num_elements() > 0) sorted.push_back(&slice);
+    if (SliceShape(slice, entry.shape).num_elements() > 0) sorted.push_back(&slice);
   }
   // Disjoint boxes with as many elements as the tensor cover it. Few files have many slices, and those are cut along
   // the first dimension, where comparing neighbours is enough.
@@ -284,7 +292,7 @@ absl::StatusOr<Tensor> BundleReader::ReadPartitioned(const std::string& name, co
   int64_t covered = 0;
   for (const TensorSlice& part_slice : entry.slices) {
     if (!Overlap(part_slice, slice, entry.shape)) continue;
-    SF_ASSIGN_OR_RETURN(const BundleEntry* part_entry, FindSlice(name, part_slice));
+    SF_ASSIGN_OR_RETURN(const BundleEntry* part_entry, FindSlice(name, entry, part_slice));
     SF_ASSIGN_OR_RETURN(const Tensor part, ReadWhole(name, *part_entry));
     covered += CopyCommon(part, part_slice, slice, entry.shape, &box);
   }
@@ -303,6 +311,7 @@ absl::StatusOr<Tensor> BundleReader::Read(const std::string& name, const TensorS
     return absl::NotFoundError(absl::StrCat(prefix_, ": the checkpoint has no tensor '", name, "'"));
   if (older_ != nullptr) return older_->Read(name, slice);
   const BundleEntry& entry = it->second;
+  SF_RETURN_IF_ERROR(entry.damage);
   if (!entry.slices.empty()) return ReadPartitioned(name, entry, slice);
   SF_ASSIGN_OR_RETURN(Tensor whole, ReadWhole(name, entry));
   const TensorSlice all = TensorSlice::Whole(entry.shape.rank());
@@ -316,7 +325,19 @@ absl::StatusOr<Tensor> BundleReader::Read(const std::string& name, const TensorS
   return box;
 }
 
+absl::Status BundleReader::VerifySizes() const {
+  for (const auto* entries : {&tensors_, &slices_}) {
+    for (const auto& [name, entry] : *entries) {
+      SF_RETURN_IF_ERROR(entry.damage);
+      if (older_ != nullptr) continue;
+      for (const TensorSlice& slice : entry.slices) SF_RETURN_IF_ERROR(FindSlice(name, entry, slice).status());
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status BundleReader::Verify() const {
+  SF_RETURN_IF_ERROR(VerifySizes());
   if (older_ != nullptr) return absl::OkStatus();  // Open has read every byte
   std::string chunk;
   for (const auto* entries : {&tensors_, &slices_}) {

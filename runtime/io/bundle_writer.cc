@@ -257,7 +257,7 @@ absl::Status BundleWriter::KeepPrevious(std::vector<std::string>* kept) {
   if (leftover) {
     // An earlier save was interrupted. What it left is needed unless the pair under the real name is whole.
     const absl::StatusOr<BundleReader> reader = BundleReader::Open(env_, prefix_);
-    if (!reader.ok() || reader->prefix() == previous) {
+    if (!reader.ok() || reader->prefix() == previous || !reader->VerifySizes().ok()) {
       SF_ASSIGN_OR_RETURN(*kept, DataFiles(env_, previous));
       return absl::OkStatus();
     }
@@ -309,7 +309,8 @@ absl::Status BundleWriter::Finish() {
     SF_RETURN_IF_ERROR(data_->Sync());
     SF_RETURN_IF_ERROR(data_->Close());
     SF_RETURN_IF_ERROR(WriteIndex());
-    SF_RETURN_IF_ERROR(BundleReader::Open(env_, temporary_).status());
+    SF_ASSIGN_OR_RETURN(const BundleReader written, BundleReader::Open(env_, temporary_));
+    SF_RETURN_IF_ERROR(written.VerifySizes());
     SF_RETURN_IF_ERROR(KeepPrevious(&kept));
     return RenamePair(absl::c_linear_search(kept, BundleDataPath(BundlePreviousPrefix(prefix_), 0, 1)));
   };

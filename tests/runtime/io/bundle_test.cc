@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <functional>
 #include <set>
 
 #include "absl/strings/escaping.h"
@@ -240,7 +241,50 @@ TEST(BundleTest, Limits) {
   ASSERT_TRUE(Save(&env, Example(1)).ok());
   for (const BundleLimits& limits : {BundleLimits{.max_entries = 3}, BundleLimits{.max_name_bytes = 3},
                                      BundleLimits{.max_index_block_bytes = 30}, BundleLimits{.max_tensor_bytes = 20}})
-    EXPECT_EQ(BundleReader::Open(&env, kPrefix, limits).status().code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_EQ(VerifyBundle(&env, kPrefix, limits).code(), absl::StatusCode::kResourceExhausted);
+}
+
+// Whatever is wrong with one tensor, the others are read.
+TEST(BundleTest, OneDamagedTensorLeavesTheOthers) {
+  const struct {
+    const char* name;
+    std::function<void(proto::BundleEntryProto&)> damage;
+    absl::StatusCode code;
+  } rows[] = {
+      {"bytes", [](auto& entry) { entry.set_crc32c(entry.crc32c() + 1); }, absl::StatusCode::kDataLoss},
+      {"size", [](auto& entry) { entry.set_size(4); }, absl::StatusCode::kDataLoss},
+      {"place", [](auto& entry) { entry.set_offset(1000); }, absl::StatusCode::kOutOfRange},
+      {"shape", [](auto& entry) { entry.mutable_shape()->add_dim()->set_size(-1); }, absl::StatusCode::kDataLoss},
+      {"no such data file", [](auto& entry) { entry.set_shard_id(7); }, absl::StatusCode::kDataLoss},
+      {"missing data file", [](auto& entry) { entry.set_shard_id(1); }, absl::StatusCode::kNotFound},
+  };
+  for (const auto& row : rows) {
+    FaultEnv env;
+    ASSERT_TRUE(Save(&env, {{"a", Tensor::Vector<float>({1, 2})}, {"b", Tensor::Vector<float>({3, 4})}}).ok());
+    auto index = *env.NewWritableFile(BundleIndexPath("changed"));
+    TableWriter table(index.get());
+    const auto copy = [&](absl::string_view key, absl::string_view value) {
+      proto::BundleEntryProto entry;
+      if (key == "a") {
+        EXPECT_TRUE(entry.ParseFromString(std::string(value)));
+        row.damage(entry);
+        return table.Add(key, entry.SerializeAsString());
+      }
+      proto::BundleHeaderProto header;
+      header.set_num_shards(2);
+      return table.Add(key, key.empty() ? header.SerializeAsString() : std::string(value));
+    };
+    ASSERT_TRUE(ScanTable(&env, BundleIndexPath(kPrefix), {}, copy).ok());
+    ASSERT_TRUE(table.Finish().ok());
+    ASSERT_TRUE(env.Rename(BundleDataPath(kPrefix, 0, 1), BundleDataPath("changed", 0, 2)).ok());
+    const auto reader = BundleReader::Open(&env, "changed");
+    ASSERT_TRUE(reader.ok()) << row.name << ": " << reader.status();
+    EXPECT_EQ(reader->Read("a").status().code(), row.code) << row.name << ": " << reader->Read("a").status();
+    EXPECT_EQ(reader->Verify().code(), row.code) << row.name;
+    const auto b = reader->Read("b");
+    ASSERT_TRUE(b.ok()) << row.name << ": " << b.status();
+    EXPECT_TRUE(BitwiseEqual(*b, Tensor::Vector<float>({3, 4}))) << row.name;
+  }
 }
 
 // Makes every call of a save fail in turn, over an older checkpoint of the same prefix or of another one.
