@@ -91,11 +91,10 @@ void ForEachPixel(const PoolShape& s, const PoolWindow& window, F f) {
   }
 }
 
-// Whether `value` replaces the maximum so far. The first of equal values stays; a NaN loses against any number.
+// Whether `value` replaces the maximum so far. The first of equal values stays, and nothing is above a NaN.
 template <typename T>
 bool IsNewMaximum(T value, T maximum) {
-  const ConvType<T> v = static_cast<ConvType<T>>(value), m = static_cast<ConvType<T>>(maximum);
-  return v > m || (m != m && v == v);
+  return static_cast<ConvType<T>>(value) > static_cast<ConvType<T>>(maximum);
 }
 
 // Fills maxima[channel] and pixels[channel], the first place of that maximum, for one window of picture x.

@@ -70,6 +70,14 @@ absl::Status MaxPoolShape(ShapeContext& c) {
   return absl::OkStatus();
 }
 
+// The lowest finite value.
+template <typename T>
+T Lowest() {
+  if constexpr (std::is_same_v<T, Half>) return T(-65504.0f);
+  if constexpr (std::is_same_v<T, BFloat16>) return T(-3.3895314e38f);
+  if constexpr (std::is_same_v<T, ConvType<T>>) return std::numeric_limits<T>::lowest();
+}
+
 struct RunMaxPool {
   template <typename T>
   absl::Status operator()(KernelContext& c, const PoolShape& s) const {
@@ -79,11 +87,10 @@ struct RunMaxPool {
       T* y = c.out<T>(0) + p * s.out_elements();
       ForEachWindow(s, [&](int64_t out, const PoolWindow& window) {
         T* maximum = y + out * s.channels;
-        bool first = true;
+        // As in TensorFlow, no maximum is below the lowest finite number, and NaNs count for nothing.
+        std::fill_n(maximum, s.channels, Lowest<T>());
         ForEachPixel(s, window, [&](int64_t pixel) {
           const T* values = x + pixel * s.channels;
-          if (first) std::copy_n(values, s.channels, maximum);
-          first = false;
           for (int64_t i = 0; i < s.channels; ++i) {
             maximum[i] = IsNewMaximum(values[i], maximum[i]) ? values[i] : maximum[i];
           }
@@ -96,10 +103,6 @@ struct RunMaxPool {
 
 // y[.., j, ..] = the largest of x[.., j * window + k, ..] over k: channels. Only a NaN at the window's front stays, as
 // in TensorFlow.
-template <typename T>
-bool IsLarger(T a, T b) {
-  return static_cast<ConvType<T>>(a) > static_cast<ConvType<T>>(b);
-}
 template <typename T>
 absl::Status PoolChannels(KernelContext& c, const WindowRule& rule, int64_t window) {
   const PictureShape picture = ReadPicture(rule, *c.input(0).shape);
@@ -114,7 +117,7 @@ absl::Status PoolChannels(KernelContext& c, const WindowRule& rule, int64_t wind
     T* y = c.out<T>(0) + o * inner;
     std::copy_n(x, inner, y);
     for (int64_t k = 1; k < window; ++k) {
-      for (int64_t i = 0; i < inner; ++i) y[i] = IsLarger(x[k * inner + i], y[i]) ? x[k * inner + i] : y[i];
+      for (int64_t i = 0; i < inner; ++i) y[i] = IsNewMaximum(x[k * inner + i], y[i]) ? x[k * inner + i] : y[i];
     }
   }
   return absl::OkStatus();
