@@ -171,8 +171,7 @@ const OpRegistrar range({.name = "Range",
 
 // LinSpace: num values from start to stop, both included.
 absl::Status LinSpaceShape(ShapeContext& c) {
-  SF_RETURN_IF_ERROR(c.WithRank(0, 0).status());
-  SF_RETURN_IF_ERROR(c.WithRank(1, 0).status());
+  for (int i = 0; i < 3; ++i) SF_RETURN_IF_ERROR(c.WithRank(i, 0).status());
   SF_ASSIGN_OR_RETURN(std::optional<int64_t> num, ScalarFromInput(c, 2));
   if (num && *num <= 0) return absl::InvalidArgumentError(absl::StrCat("num is ", *num, ", expected 1 or more"));
   c.set_output(0, {num.value_or(Shape::kUnknownDim)});
@@ -186,8 +185,9 @@ absl::StatusOr<Kernel> LinSpaceKernel(const KernelSetup& setup) {
       const T start = c.scalar<T>(0), stop = c.scalar<T>(1);
       const int64_t n = c.output(0).num_elements;
       const T step = n > 1 ? (stop - start) / static_cast<T>(n - 1) : T(0);
-      for (int64_t i = 0; i < n; ++i) c.out<T>(0)[i] = start + step * static_cast<T>(i);
+      for (int64_t i = 1; i < n; ++i) c.out<T>(0)[i] = start + step * static_cast<T>(i);
       if (n > 1) c.out<T>(0)[n - 1] = stop;  // exact, whatever rounding does
+      c.out<T>(0)[0] = start;                // even where the step is not finite
       return absl::OkStatus();
     };
   });

@@ -60,6 +60,12 @@ KernelSource InDouble() {
   return UnaryKernel<FloatTypes>([](auto x) { return static_cast<decltype(x)>(F(static_cast<double>(x))); });
 }
 
+// As above, but NaN at the infinities: TensorFlow's formulas divide them by each other there.
+template <double (*F)(double)>
+double Finite(double x) {
+  return std::isinf(x) ? std::numeric_limits<double>::quiet_NaN() : F(x);
+}
+
 // 1/2 where x is 0 and there `other` is not defined.
 Output HalfAtZero(Output x, Output other) { return Where(Equal(x, 0), 0.5, other); }
 Output OneAtZero(Output x) { return Where(Equal(x, 0), 1, x); }
@@ -72,8 +78,10 @@ void I1Gradient(GradientContext& c) {
   const Output x = c.x(0);
   c.set_dx(0, c.dy(0) * HalfAtZero(x, BesselI0(x) - c.y(0) / OneAtZero(x)));
 }
-const OpRegistrar i0(UnaryOp("BesselI0", kFloatT, InDouble<I0>(), I0Gradient, "The modified Bessel function I0."));
-const OpRegistrar i1(UnaryOp("BesselI1", kFloatT, InDouble<I1>(), I1Gradient, "The modified Bessel function I1."));
+const OpRegistrar i0(UnaryOp("BesselI0", kFloatT, InDouble<Finite<I0>>(), I0Gradient,
+                             "The modified Bessel function I0."));
+const OpRegistrar i1(UnaryOp("BesselI1", kFloatT, InDouble<Finite<I1>>(), I1Gradient,
+                             "The modified Bessel function I1."));
 
 // I0e: dx = dy (I1e - sign(x) I0e).   I1e: dx = dy (I0e - I1e (sign(x) + 1 / x)).
 double I0e(double x) { return ScaledI(0, x); }
@@ -108,16 +116,16 @@ void J1Gradient(GradientContext& c) {
   const Output x = c.x(0);
   c.set_dx(0, c.dy(0) * HalfAtZero(x, BesselJ0(x) - c.y(0) / OneAtZero(x)));
 }
-const OpRegistrar j0_op(UnaryOp("BesselJ0", kFloatT, InDouble<::j0>(), J0Gradient, "The Bessel function J0."));
-const OpRegistrar j1_op(UnaryOp("BesselJ1", kFloatT, InDouble<::j1>(), J1Gradient, "The Bessel function J1."));
+const OpRegistrar j0_op(UnaryOp("BesselJ0", kFloatT, InDouble<Finite<::j0>>(), J0Gradient, "The Bessel function J0."));
+const OpRegistrar j1_op(UnaryOp("BesselJ1", kFloatT, InDouble<Finite<::j1>>(), J1Gradient, "The Bessel function J1."));
 
 // -infinity also where Y is not real, but no number at 0 for Y1: as in TensorFlow.
 double Y0(double x) { return x <= 0 ? -kInfinity : ::y0(x); }
 double Y1(double x) { return x == 0 ? std::numeric_limits<double>::quiet_NaN() : x < 0 ? -kInfinity : ::y1(x); }
 void Y0Gradient(GradientContext& c) { c.set_dx(0, -(c.dy(0) * BesselY1(c.x(0)))); }
 void Y1Gradient(GradientContext& c) { c.set_dx(0, c.dy(0) * (BesselY0(c.x(0)) - c.y(0) / c.x(0))); }
-const OpRegistrar y0_op(UnaryOp("BesselY0", kFloatT, InDouble<Y0>(), Y0Gradient, "The Bessel function Y0."));
-const OpRegistrar y1_op(UnaryOp("BesselY1", kFloatT, InDouble<Y1>(), Y1Gradient, "The Bessel function Y1."));
+const OpRegistrar y0_op(UnaryOp("BesselY0", kFloatT, InDouble<Finite<Y0>>(), Y0Gradient, "The Bessel function Y0."));
+const OpRegistrar y1_op(UnaryOp("BesselY1", kFloatT, InDouble<Finite<Y1>>(), Y1Gradient, "The Bessel function Y1."));
 
 Output Build(const char* type, const Operand& x, const OpOptions& options) {
   return NodeBuilder(type, {x}).Name(options.name).Build();
