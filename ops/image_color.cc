@@ -75,7 +75,12 @@ absl::Status ColorShape(ShapeContext& c) {
     SF_RETURN_IF_ERROR(c.WithRank(1, 0).status());
   }
   if (shape.has_rank()) {
-    SF_RETURN_IF_ERROR(c.MergeDims(shape.dim(-1), 3, "channels").status());
+    const absl::StatusOr<int64_t> channels = c.MergeDims(shape.dim(-1), 3, "channels");
+    // As in TensorFlow: what only the step shows contradicts its state, not the graph.
+    const Shape& declared = c.node().input(0).shape();
+    const bool at_run = c.num_inputs() == 1 && (!declared.has_rank() || declared.dim(-1) < 0);
+    if (!channels.ok() && at_run) return absl::FailedPreconditionError(channels.status().message());
+    SF_RETURN_IF_ERROR(channels.status());
     shape.set_dim(shape.rank() - 1, 3);
   }
   c.set_output(0, std::move(shape));

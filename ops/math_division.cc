@@ -55,17 +55,27 @@ const OpRegistrar real_div_op(BinaryOp("RealDiv", kFloatT,
                                        "Element-wise x / y of real numbers with broadcasting.", kNoTraits,
                                        LaneLoop<LaneOp::kDiv>, SimplifyQuotient));
 
+// TensorFlow expects a division by zero of Div, FloorDiv, Mod and FloorMod; that of the others is an internal error.
+template <const KernelSource& kSource>
+absl::StatusOr<Kernel> FailsInternally(const KernelSetup& setup) {
+  SF_ASSIGN_OR_RETURN(const Kernel kernel, kSource.Make(setup));
+  return Kernel([kernel](KernelContext& c) {
+    const absl::Status status = kernel(c);
+    return absl::IsInvalidArgument(status) ? absl::InternalError(status.message()) : status;
+  });
+}
+
 // TruncateDiv: z = trunc(x / y).
-const OpRegistrar truncate_div_op(BinaryOp("TruncateDiv", kNumberT,
-                                           BinaryKernel<NumberTypes>(
-                                               [](auto x, auto y) {
-                                                 if constexpr (std::is_integral_v<decltype(x)>) {
-                                                   return Quotient(x, y);
-                                                 } else {
-                                                   return std::trunc(x / y);
-                                                 }
-                                               },
-                                               CheckDivisor()),
+const KernelSource kTruncateDivKernel = BinaryKernel<NumberTypes>(
+    [](auto x, auto y) {
+      if constexpr (std::is_integral_v<decltype(x)>) {
+        return Quotient(x, y);
+      } else {
+        return std::trunc(x / y);
+      }
+    },
+    CheckDivisor());
+const OpRegistrar truncate_div_op(BinaryOp("TruncateDiv", kNumberT, &FailsInternally<kTruncateDivKernel>,
                                            kNotDifferentiable, "Element-wise x / y, cut towards zero."));
 
 // FloorDiv: z = floor(x / y).
@@ -110,8 +120,8 @@ const KernelSource kTruncateModKernel = BinaryKernel<TypeList<float, double, Hal
     [](auto x, auto y) { return Remainder(x, y); }, CheckDivisor());
 const OpRegistrar mod_op(BinaryOp("Mod", kModT, kTruncateModKernel, TruncateModGradient,
                                   "Element-wise remainder with the sign of x."));
-const OpRegistrar truncate_mod_op(BinaryOp("TruncateMod", kModT, kTruncateModKernel, TruncateModGradient,
-                                           "Element-wise remainder with the sign of x."));
+const OpRegistrar truncate_mod_op(BinaryOp("TruncateMod", kModT, &FailsInternally<kTruncateModKernel>,
+                                           TruncateModGradient, "Element-wise remainder with the sign of x."));
 
 // FloorMod: z = x - floor(x / y) y.   dx = dz, dy = -dz floor(x / y).
 void FloorModGradient(GradientContext& c) {

@@ -18,14 +18,31 @@ namespace {
 absl::Status DecoderShape(ShapeContext& c) {
   SF_ASSIGN_OR_RETURN(const Shape inputs, c.WithRank(0, 3));
   SF_ASSIGN_OR_RETURN(const Shape lengths, c.WithRank(1, 1));
-  SF_ASSIGN_OR_RETURN(const int64_t batch, c.MergeDims(inputs.dim(1), lengths.dim(0), "batch sizes"));
+  const absl::StatusOr<int64_t> batch = c.MergeDims(inputs.dim(1), lengths.dim(0), "batch sizes");
+  if (!batch.ok()) {
+    // As in TensorFlow: what only the step shows contradicts its state, not the graph.
+    const Shape &declared = c.node().input(0).shape(), &declared_lengths = c.node().input(1).shape();
+    const bool at_run =
+        !declared.has_rank() || !declared_lengths.has_rank() || declared.dim(1) < 0 || declared_lengths.dim(0) < 0;
+    return at_run ? absl::FailedPreconditionError(batch.status().message()) : batch.status();
+  }
   const int paths = (c.num_outputs() - 1) / 3;
   for (int i = 0; i < paths; ++i) {
     c.set_output(i, {Shape::kUnknownDim, 2});
     c.set_output(paths + i, {Shape::kUnknownDim});
     c.set_output(2 * paths + i, {2});
   }
-  c.set_output(3 * paths, {batch, paths});
+  c.set_output(3 * paths, {*batch, paths});
+  return absl::OkStatus();
+}
+
+// FailedPrecondition, as in TensorFlow, for a sequence of more than `time` steps; a negative length means none.
+absl::Status CheckNotLonger(absl::Span<const int32_t> lengths, int64_t time) {
+  for (size_t b = 0; b < lengths.size(); ++b) {
+    if (lengths[b] <= time) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat("sequence_length[", b, "] is ", lengths[b], ", expected at most ", time));
+  }
   return absl::OkStatus();
 }
 
@@ -56,7 +73,7 @@ template <typename T>
 absl::Status DecodeGreedily(KernelContext& c, bool merge, int64_t blank_index) {
   const int64_t time = c.input(0).dim(0), batch = c.input(0).dim(1), classes = c.input(0).dim(2);
   const absl::Span<const int32_t> lengths(c.in<int32_t>(1), c.input(1).num_elements);
-  SF_RETURN_IF_ERROR(CheckLengths(lengths, time));
+  SF_RETURN_IF_ERROR(CheckNotLonger(lengths, time));
   const int64_t blank = blank_index < 0 ? blank_index + classes : blank_index;
   if (blank < 0 || blank >= classes) {
     return absl::InvalidArgumentError(absl::StrCat("blank_index ", blank_index, " is none of ", classes, " classes"));
@@ -211,7 +228,7 @@ template <typename T>
 absl::Status DecodeByBeam(KernelContext& c, const BeamAttrs& attrs) {
   const int64_t time = c.input(0).dim(0), batch = c.input(0).dim(1), classes = c.input(0).dim(2);
   const absl::Span<const int32_t> lengths(c.in<int32_t>(1), c.input(1).num_elements);
-  SF_RETURN_IF_ERROR(CheckLengths(lengths, time));
+  SF_RETURN_IF_ERROR(CheckNotLonger(lengths, time));
   if (c.input(0).num_elements == 0) return absl::InvalidArgumentError("inputs must not be empty");
   const int paths = static_cast<int>(attrs.paths);
   std::vector<std::vector<std::vector<int>>> sequences(paths, std::vector<std::vector<int>>(batch));
