@@ -18,7 +18,7 @@ struct Window {
   int64_t reach() const { return AddSizes(size, MultiplySizes(size - 1, rate - 1)); }
   int64_t count(int64_t in) const {
     if (same) return (in + stride - 1) / stride;
-    return in < reach() ? 0 : (in - reach()) / stride + 1;
+    return (in - reach() + stride) / stride;  // below 0 when the image is too small by more than a stride
   }
   int64_t before(int64_t in) const {
     if (!same || in == 0) return 0;
@@ -52,6 +52,9 @@ absl::Status ExtractImagePatchesShape(ShapeContext& c) {
   SF_ASSIGN_OR_RETURN(const auto windows, WindowsOf(c.node()));
   const auto& [rows, columns] = windows;
   const int64_t area = MultiplySizes(rows.size, columns.size);
+  if ((in.dim(1) >= 0 && rows.count(in.dim(1)) < 0) || (in.dim(2) >= 0 && columns.count(in.dim(2)) < 0)) {
+    return absl::InvalidArgumentError(absl::StrCat("images have shape ", in.ToString(), ", smaller than a patch"));
+  }
   c.set_output(0, {in.dim(0), in.dim(1) < 0 ? -1 : rows.count(in.dim(1)), in.dim(2) < 0 ? -1 : columns.count(in.dim(2)),
                    in.dim(3) < 0 ? -1 : MultiplySizes(area, in.dim(3))});
   return absl::OkStatus();

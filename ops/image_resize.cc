@@ -51,6 +51,7 @@ absl::Status ResizedShape(ShapeContext& c) {
   if (size.has_rank() && size.rank() != 2) {
     return absl::InvalidArgumentError(absl::StrCat("size has ", size.rank(), " elements, expected 2"));
   }
+  if (shape.dim(3) == 0) return absl::InvalidArgumentError("the image has no channels");
   for (int i = 0; i < 2; ++i) {
     if (shape.dim(1 + i) == 0) return absl::InvalidArgumentError("the image has no pixels");
     if (size.dim(i) == 0) return absl::InvalidArgumentError("size is 0, expected at least 1");

@@ -52,6 +52,7 @@ struct RunMaxPoolWithArgmax {
   template <typename T, typename Index>
   absl::Status operator()(KernelContext& c, const WindowRule& rule, bool with_batch) const {
     SF_ASSIGN_OR_RETURN(const PoolShape s, MakePoolShape(rule, *c.input(0).shape));
+    if (c.input(0).num_elements == 0) return absl::InvalidArgumentError("the input is empty");
     if (c.input(0).num_elements > std::numeric_limits<Index>::max()) {
       return absl::InvalidArgumentError("the input has more elements than Targmax can count");
     }

@@ -30,6 +30,7 @@ absl::Status PoolShape(ShapeContext& c) {
   if (ratio.size() != 4 || ratio[0] != 1 || ratio[3] != 1 || !(ratio[1] >= 1) || !(ratio[2] >= 1)) {
     return absl::InvalidArgumentError("pooling_ratio must have the form [1, rows, columns, 1] of numbers >= 1");
   }
+  if (shape.dim(0) == 0 || shape.dim(3) == 0) return absl::InvalidArgumentError("value is empty");
   for (int d = 1; d <= 2; ++d) {
     int64_t size = Shape::kUnknownDim;
     if (shape.dim(d) >= 0) {
@@ -173,6 +174,7 @@ absl::Status PoolGrad(KernelContext& c, bool overlapping) {
   const Windows windows = {
       rows.as<int64_t>(), columns.as<int64_t>(), dx.dim(1), dx.dim(2), dy.dim(1), dy.dim(2), dx.dim(3), overlapping};
   std::fill_n(c.out<T>(0), dx.num_elements, T(0));
+  int64_t wrong = -1;
   windows.ForEach(dx.dim(0), [&](int64_t out, int64_t start, int64_t top, int64_t bottom, int64_t left, int64_t right) {
     const T share = dy.as<T>()[out] / static_cast<T>(is_max ? 1 : (bottom - top + 1) * (right - left + 1));
     int64_t best = -1;
@@ -183,9 +185,13 @@ absl::Status PoolGrad(KernelContext& c, bool overlapping) {
         if (is_max && (best < 0 || c.in<T>(0)[at] > c.in<T>(0)[best])) best = at;
       }
     }
-    if (best >= 0) c.out<T>(0)[best] = WrapAdd(c.out<T>(0)[best], share);
+    if (best < 0) return;
+    if (is_max && c.in<T>(0)[best] != c.input(1).as<T>()[out]) wrong = out;
+    c.out<T>(0)[best] = WrapAdd(c.out<T>(0)[best], share);
   });
-  return absl::OkStatus();
+  if (wrong < 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("element ", wrong, " of orig_output is not the largest of its window of orig_input"));
 }
 template <bool is_max>
 absl::StatusOr<Kernel> PoolGradKernel(const KernelSetup& setup) {
