@@ -67,6 +67,10 @@ absl::Status CheckInside(const Band& band) {
 
 // What is known of k; nullopt when nothing is.
 absl::StatusOr<std::optional<Band>> KnownBand(const ShapeContext& c, int k_input) {
+  if (c.input(k_input).rank() > 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("k has shape ", c.input(k_input).ToString(), ", expected a scalar or a vector"));
+  }
   SF_ASSIGN_OR_RETURN(const auto k, c.Integers(k_input));
   if (!k.has_value()) return std::optional<Band>();
   Band band = {};
@@ -146,8 +150,9 @@ absl::Status SetSize(const Shape& diagonal, int64_t rows, int64_t columns, Band&
   const int64_t longest = diagonal.dim(-1);
   const int64_t least_rows = AddSizes(longest, std::max<int64_t>(-band.high, 0));
   const int64_t least_columns = AddSizes(longest, std::max<int64_t>(band.low, 0));
-  band.rows = rows >= 0 ? rows : columns >= 0 ? least_rows : std::max(least_rows, least_columns);
-  band.columns = columns >= 0 ? columns : rows >= 0 ? least_columns : std::max(least_rows, least_columns);
+  // -1 asks for the least.
+  band.rows = rows != -1 ? rows : columns != -1 ? least_rows : std::max(least_rows, least_columns);
+  band.columns = columns != -1 ? columns : rows != -1 ? least_columns : std::max(least_rows, least_columns);
   if (band.rows < least_rows || band.columns < least_columns ||
       (band.rows != least_rows && band.columns != least_columns)) {
     return absl::InvalidArgumentError(

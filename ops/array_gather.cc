@@ -137,6 +137,7 @@ const OpRegistrar gather({.name = "Gather",
 
 // GatherV2: slices along any axis.   dparams[..., indices[k], ...] += dy[..., k, ...].
 absl::Status GatherV2Shape(ShapeContext& c) {
+  SF_RETURN_IF_ERROR(c.WithRank(2, 0).status());
   SF_ASSIGN_OR_RETURN(std::optional<int64_t> axis, ScalarFromInput(c, 2));
   return GatheredShape(c, axis, c.attr<int64_t>("batch_dims"));
 }

@@ -132,6 +132,7 @@ const OpRegistrar concat({.name = "Concat",
 
 // ConcatOffset: where each of several shapes begins in their concatenation.
 absl::Status ConcatOffsetShape(ShapeContext& c) {
+  SF_RETURN_IF_ERROR(c.WithRank(0, 0).status());
   SF_ASSIGN_OR_RETURN(Shape all, c.WithRank(1, 1));
   for (int i = 2; i < c.num_inputs(); ++i) {
     SF_ASSIGN_OR_RETURN(all, all.MergeWith(c.input(i)));

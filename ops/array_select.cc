@@ -171,6 +171,7 @@ absl::Status WhereNonzero(KernelContext& c) {
   const T* x = c.in<T>(0);
   const int64_t n = c.input(0).num_elements;
   const int rank = shape.rank();
+  if (rank == 0) return absl::InvalidArgumentError("input is a scalar, which has no indices");
   const auto nonzero = [](const T& v) { return !(v == T()); };
   SF_RETURN_IF_ERROR(c.AllocateOutput(0, {static_cast<int64_t>(std::count_if(x, x + n, nonzero)), rank}));
   int64_t* out = c.out<int64_t>(0);

@@ -34,6 +34,13 @@ absl::Status CheckBlocks(const Blocks& blocks, int64_t rank) {
 // The blocks of a shape function: attribute block_size with the margins in input 1, or inputs 1 and 2.
 absl::StatusOr<std::optional<Blocks>> KnownBlocks(const ShapeContext& c) {
   const bool attr = c.num_inputs() == 2;
+  SF_ASSIGN_OR_RETURN(const Shape pairs, c.WithRank(attr ? 1 : 2, 2));
+  SF_RETURN_IF_ERROR(c.MergeDims(pairs.dim(1), 2, "columns of margins").status());
+  if (attr) {
+    SF_RETURN_IF_ERROR(c.WithRank(0, 4).status());
+  } else {
+    SF_RETURN_IF_ERROR(c.WithRank(1, 1).status());
+  }
   SF_ASSIGN_OR_RETURN(std::optional<std::vector<int64_t>> margins, c.Integers(attr ? 1 : 2));
   SF_ASSIGN_OR_RETURN(std::optional<std::vector<int64_t>> block, c.Integers(1));
   if (!margins || !block) return std::optional<Blocks>();

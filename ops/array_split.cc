@@ -39,6 +39,7 @@ Output JoinGradients(GradientContext& c, Output axis) {
 
 // Split: equal parts.   dx = the parts of dy together.
 absl::Status SplitShape(ShapeContext& c) {
+  SF_RETURN_IF_ERROR(c.WithRank(0, 0).status());
   Shape part = c.input(1);
   if (!part.has_rank()) return absl::OkStatus();
   if (part.rank() == 0) return absl::InvalidArgumentError("a scalar cannot be split");

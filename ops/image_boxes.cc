@@ -83,7 +83,7 @@ absl::StatusOr<Kernel> SuppressionKernel(const KernelSetup& setup) {
     if (c.num_inputs() > 4) now.score_threshold = FloatScalar(c, 4);
     if (c.num_inputs() > 5) now.sigma = FloatScalar(c, 5);
     if (!overlaps_given || now.max_boxes < 0) SF_RETURN_IF_ERROR(CheckThreshold(now));
-    if (now.sigma < 0) return absl::InvalidArgumentError("expected soft_nms_sigma >= 0");
+    if (!(now.sigma >= 0)) return absl::InvalidArgumentError("expected soft_nms_sigma >= 0");
     const std::vector<float> boxes = Floats(c.input(0)), scores = Floats(c.input(1));
     const int64_t n = c.input(1).num_elements;
     const Chosen chosen = ChooseBoxes(scores, now, [&](int64_t i, int64_t j) {

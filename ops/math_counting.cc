@@ -49,6 +49,7 @@ const OpRegistrar bucketize({.name = "Bucketize",
 absl::Status HistogramShape(ShapeContext& c) {
   SF_ASSIGN_OR_RETURN(const Shape range, c.WithRank(1, 1));
   SF_RETURN_IF_ERROR(c.MergeDims(range.dim(0), 2, "elements of value_range").status());
+  SF_RETURN_IF_ERROR(c.WithRank(2, 0).status());
   SF_ASSIGN_OR_RETURN(const std::optional<int64_t> bins, ScalarFromInput(c, 2));
   if (bins.has_value() && *bins <= 0) return absl::InvalidArgumentError(absl::StrCat("nbins is ", *bins));
   c.set_output(0, {bins.value_or(Shape::kUnknownDim)});
@@ -95,6 +96,7 @@ const OpRegistrar histogram({.name = "HistogramFixedWidth",
 // DenseBincount: for each row, the weights (or ones) of equal integers added up; `binary_output` tells only which
 // occur.
 absl::Status BincountShape(ShapeContext& c) {
+  SF_RETURN_IF_ERROR(c.WithRank(1, 0).status());
   SF_ASSIGN_OR_RETURN(const std::optional<int64_t> size, ScalarFromInput(c, 1));
   if (size.has_value() && *size < 0) return absl::InvalidArgumentError(absl::StrCat("size is ", *size));
   const Shape& input = c.input(0);
@@ -227,6 +229,7 @@ const OpRegistrar population_count({.name = "PopulationCount",
 // NthElement: the n-th smallest (or largest) of each row.   Those that equal it share dy.
 absl::Status NthShape(ShapeContext& c) {
   SF_ASSIGN_OR_RETURN(const Shape input, c.WithRankAtLeast(0, 1));
+  SF_RETURN_IF_ERROR(c.WithRank(1, 0).status());
   SF_ASSIGN_OR_RETURN(const std::optional<int64_t> n, ScalarFromInput(c, 1));
   if (n.has_value() && (*n < 0 || (input.has_rank() && input.dim(-1) >= 0 && *n >= input.dim(-1)))) {
     return absl::InvalidArgumentError(absl::StrCat("n is ", *n, " for rows of ", input.dim(-1)));

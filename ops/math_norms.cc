@@ -192,6 +192,9 @@ absl::Status Unravel(KernelContext& c) {
     if (c.in<I>(1)[d] <= 0) return absl::InvalidArgumentError(absl::StrCat("dims[", d, "] is ", c.in<I>(1)[d]));
     total = MultiplySizes(total, c.in<I>(1)[d]);
   }
+  if (total > std::numeric_limits<I>::max()) {
+    return absl::InvalidArgumentError("dims have a product that their type cannot hold");
+  }
   for (int64_t i = 0; i < count; ++i) {
     int64_t index = c.in<I>(0)[i];
     if (index < 0 || index >= total) {

@@ -33,6 +33,7 @@ absl::Status SegmentsShape(ShapeContext& c) {
   SF_ASSIGN_OR_RETURN(Shape shape, c.WithRankAtLeast(0, 1));
   std::optional<int64_t> segments;
   if (c.num_inputs() == 4) {
+    SF_RETURN_IF_ERROR(c.WithRank(3, 0).status());
     SF_ASSIGN_OR_RETURN(segments, ScalarFromInput(c, 3));
     if (segments.has_value() && *segments < 0) {
       return absl::InvalidArgumentError(absl::StrCat("the number of rows is ", *segments, ", expected 0 or more"));

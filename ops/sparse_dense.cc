@@ -228,8 +228,8 @@ KernelSource CwiseKernel(F) {
           int64_t at = 0;
           for (int64_t d = 0; d < indices.rank(); ++d) at += indices.at(k, d) * strides[d];
           const ComputeType<T> factor = Widen(c.in<T>(3)[at]);
-          if (std::is_integral_v<T> && std::is_same_v<F, Dividing> && factor == ComputeType<T>(0)) {
-            return absl::InvalidArgumentError("integer division by zero");
+          if (std::is_same_v<F, Dividing> && factor == ComputeType<T>(0)) {
+            return absl::InvalidArgumentError("division by zero");
           }
           c.out<T>(0)[k] = T(F()(ComputeType<T>(Widen(c.in<T>(1)[k])), factor));
         }

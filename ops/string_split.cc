@@ -203,12 +203,14 @@ const OpRegistrar reduce_join({.name = "ReduceJoin",
 // UnsortedSegmentJoin: [num_segments] + inputs.shape[segment_ids.rank:].
 absl::Status SegmentJoinShape(ShapeContext& c) {
   const Shape &inputs = c.input(0), &ids = c.input(1);
+  SF_RETURN_IF_ERROR(c.WithRank(2, 0).status());
   SF_ASSIGN_OR_RETURN(const std::optional<int64_t> segments, ScalarFromInput(c, 2));
   if (segments.has_value() && *segments < 0) {
     return absl::InvalidArgumentError(absl::StrCat("num_segments is ", *segments, ", expected 0 or more"));
   }
   if (!inputs.has_rank() || !ids.has_rank()) return absl::OkStatus();
-  if (ids.rank() > inputs.rank()) return absl::InvalidArgumentError("segment_ids has more dimensions than inputs");
+  if (ids.rank() == 0) return absl::InvalidArgumentError("segment_ids is a scalar, expected rank 1 or more");
+  if (ids.rank() > inputs.rank()) return absl::OutOfRangeError("segment_ids has more dimensions than inputs");
   SF_RETURN_IF_ERROR(Annotate(inputs.Slice(0, ids.rank()).MergeWith(ids).status(), "segment_ids: "));
   c.set_output(0, Shape({segments.value_or(Shape::kUnknownDim)}).Concatenate(inputs.Slice(ids.rank(), inputs.rank())));
   return absl::OkStatus();

@@ -301,7 +301,7 @@ absl::Status PlanBuilder::EmitItem(ProgramItem item) {
   if (op.is(OpRole::kMerge)) return EmitMerge(item);
   if (op.is(OpRole::kSwitch)) {
     SF_ASSIGN_OR_RETURN(const int predicate, ValueOf(node.input(1)));
-    if (predicate >= 0 && plan_->values[predicate].is_static && plan_->values[predicate].shape.num_elements() != 1) {
+    if (predicate >= 0 && plan_->values[predicate].is_static && !plan_->values[predicate].shape.IsScalar()) {
       return absl::InvalidArgumentError(absl::StrCat(node.DebugName(), ": the predicate has shape ",
                                                      plan_->values[predicate].shape.ToString(), ", expected a scalar"));
     }

@@ -50,7 +50,7 @@ INSTANTIATE_OP_TEST(Where, {{.name = "bools",
                              .want = {M<int64_t>({{0, 0}, {1, 0}, {1, 1}})}},
                             {.name = "floats", .inputs = {T({0, 1.5, 0, NAN})}, .want = {M<int64_t>({{1}, {3}})}},
                             {.name = "nothing", .inputs = {T<bool>({false})}, .want = {T<int64_t>({0, 1}, {})}},
-                            {.name = "scalar", .inputs = {Tensor(true)}, .want = {T<int64_t>({1, 0}, {})}},
+                            {.name = "scalar", .inputs = {Tensor(true)}, .want_error = "no indices"},
                             {.name = "empty", .inputs = {T<bool>({0, 2}, {})}, .want = {T<int64_t>({0, 2}, {})}}});
 
 }  // namespace

@@ -18,7 +18,13 @@ INSTANTIATE_OP_TEST(SpaceToBatchND,
                       .want_error = "do not divide"},
                      {.name = "zero_block",
                       .inputs = {M({{1, 2, 3}, {4, 5, 6}}), T<int32_t>({0}), M<int32_t>({{0, 0}})},
-                      .want_error = "block size"}});
+                      .want_error = "block size"},
+                     {.name = "block_matrix",
+                      .inputs = {M({{1, 2}}), M<int32_t>({{2}}), M<int32_t>({{0, 0}})},
+                      .want_error = "expected rank 1"},
+                     {.name = "paddings_of_three",
+                      .inputs = {M({{1, 2}}), T<int32_t>({2}), M<int32_t>({{0, 0, 0}})},
+                      .want_error = "do not agree"}});
 
 INSTANTIATE_OP_TEST(BatchToSpaceND, {{.name = "cropped",
                                       .inputs = {T({4, 1, 2, 1}, {0, 1, 2, 3, 4, 5, 6, 7}), T<int32_t>({2, 2}),
