@@ -8,6 +8,7 @@
 #include "graph/graph_index.h"
 #include "graph/shape_inference.h"
 #include "graph/status.h"
+#include "graph/topological_order.h"
 
 namespace staticflow {
 namespace {
@@ -70,21 +71,14 @@ absl::Status InlineCallsBetween(absl::Span<const Output> ys, absl::Span<const Ou
   if (std::none_of(g.nodes().begin(), g.nodes().end(), [](const auto& node) { return IsCall(*node); })) {
     return absl::OkStatus();
   }
-  std::vector<bool> from_x(g.num_nodes(), false), to_y(g.num_nodes(), false);
-  for (Output x : xs) from_x[x.node()->id()] = true;
-  // Few edges lead back, those of loops and of nodes that a file lists before their inputs: soon a sweep changes
-  // nothing.
-  for (bool changed = true; changed;) {
-    changed = false;
-    for (const auto& node : g.nodes()) {
-      if (from_x[node->id()]) continue;
-      for (Output input : node->inputs()) {
-        if (!input.valid() || !from_x[input.node()->id()]) continue;
-        changed = from_x[node->id()] = true;
-        break;
-      }
+  std::vector<const Node*> roots;
+  for (Output x : xs) roots.push_back(x.node());
+  const std::vector<bool> from_x = DependentsOf(g, roots, [](const Node& node, std::vector<const Node*>* sources) {
+    for (Output input : node.inputs()) {
+      if (input.valid()) sources->push_back(input.node());
     }
-  }
+  });
+  std::vector<bool> to_y(g.num_nodes(), false);
   std::vector<Node*> stack, calls;
   const auto reach = [&](Node* node) {
     if (!from_x[node->id()] || to_y[node->id()]) return;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_join.h"
+#include "graph/topological_order.h"
 
 namespace staticflow {
 GradientPath::GradientPath(const Graph& graph, const LoopFrames& frames, StackLinks& stacks, int level,
@@ -13,7 +14,6 @@ GradientPath::GradientPath(const Graph& graph, const LoopFrames& frames, StackLi
       stacks_(stacks),
       level_(level),
       stopped_(stopped),
-      from_x_(graph.num_nodes(), false),
       reached_(graph.num_nodes(), false) {
   for (Output y : ys) ends_.push_back(y.node());
   for (const StackLink& link : stacks.links()) {
@@ -38,31 +38,19 @@ absl::Span<Node* const> GradientPath::PushesOf(const Node& node) const {
   return link->pushes;
 }
 
-bool GradientPath::IsFromX(const Node& node) const {
-  for (Output input : node.inputs()) {
-    if (Follows(node, input) && from_x_[input.node()->id()] && !stopped_.contains(input)) return true;
-  }
-  const absl::Span<Node* const> pushes = PushesOf(node);
-  return std::any_of(pushes.begin(), pushes.end(), [&](const Node* push) { return Has(from_x_, *push); });
-}
-
 void GradientPath::MarkFromX(absl::Span<const Output> xs) {
-  for (Output x : xs) from_x_[x.node()->id()] = true;
+  std::vector<const Node*> roots;
+  for (Output x : xs) roots.push_back(x.node());
   for (const StackLink& link : stacks_.links()) {
-    if (link.is_open && TakesFromOutside(frames_, level_, link)) from_x_[link.pop().id()] = true;
+    if (link.is_open && TakesFromOutside(frames_, level_, link)) roots.push_back(&link.pop());
   }
-  // Back edges of loops come from later nodes, and so may stacks; a few sweeps reach everything they carry.
-  const bool has_back_edges = frames_.num_frames() > 1 || !stacks_.links().empty();
-  for (bool changed = true; changed;) {
-    changed = false;
-    for (const auto& node : graph_.nodes()) {
-      if (from_x_[node->id()] || !IsFromX(*node)) continue;
-      from_x_[node->id()] = true;
-      changed |= has_back_edges || std::any_of(node->inputs().begin(), node->inputs().end(), [&](Output input) {
-                   return input.valid() && input.node()->id() > node->id();
-                 });
+  from_x_ = DependentsOf(graph_, roots, [&](const Node& node, std::vector<const Node*>* sources) {
+    for (Output input : node.inputs()) {
+      if (Follows(node, input) && !stopped_.contains(input)) sources->push_back(input.node());
     }
-  }
+    const absl::Span<Node* const> pushes = PushesOf(node);
+    sources->insert(sources->end(), pushes.begin(), pushes.end());
+  });
 }
 
 void GradientPath::MarkReached() {

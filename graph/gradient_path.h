@@ -45,7 +45,6 @@ class GradientPath {
   bool Follows(const Node& node, Output input) const;
   GradientUnit UnitOf(Node* node) const;
   std::vector<Node*> SourcesOf(const GradientUnit& unit) const;
-  bool IsFromX(const Node& node) const;
   // The pushes that `node`, a pop, may take from, as far as they are inside `level`.
   absl::Span<Node* const> PushesOf(const Node& node) const;
   void MarkFromX(absl::Span<const Output> xs);

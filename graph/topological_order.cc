@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <numeric>
 #include <queue>
 #include <utility>
 
@@ -111,6 +112,42 @@ NeededNodes FindNeededNodes(const Graph& g, absl::Span<Node* const> roots, absl:
   NeededWalk walk(g, is_given);
   for (Node* root : roots) walk.Visit(root);
   return walk.Finish();
+}
+
+std::vector<bool> DependentsOf(
+    const Graph& g, absl::Span<const Node* const> roots,
+    absl::FunctionRef<void(const Node& node, std::vector<const Node*>* sources)> sources_of) {
+  const size_t n = static_cast<size_t>(g.num_nodes());
+  std::vector<std::pair<int, int>> edges;  // from a source to its user
+  std::vector<size_t> users_begin(n + 1, 0);
+  std::vector<const Node*> sources;
+  for (const auto& node : g.nodes()) {
+    sources.clear();
+    sources_of(*node, &sources);
+    for (const Node* source : sources) {
+      edges.emplace_back(source->id(), node->id());
+      ++users_begin[static_cast<size_t>(source->id())];
+    }
+  }
+  // The users of all nodes in one list: where those of a node end, and, once they are filled in, begin.
+  std::partial_sum(users_begin.begin(), users_begin.end(), users_begin.begin());
+  std::vector<int> users(edges.size());
+  for (const auto& [source, user] : edges) users[--users_begin[static_cast<size_t>(source)]] = user;
+
+  std::vector<bool> depends(n, false);
+  std::vector<int> open;
+  const auto reach = [&](int id) {
+    if (depends[static_cast<size_t>(id)]) return;
+    depends[static_cast<size_t>(id)] = true;
+    open.push_back(id);
+  };
+  for (const Node* root : roots) reach(root->id());
+  while (!open.empty()) {
+    const size_t id = static_cast<size_t>(open.back());
+    open.pop_back();
+    for (size_t i = users_begin[id]; i < users_begin[id + 1]; ++i) reach(users[i]);
+  }
+  return depends;
 }
 
 }  // namespace staticflow

@@ -1,4 +1,5 @@
-// Orders in which everything comes after what it needs: of numbered items, and of the nodes of a graph.
+// Orders in which everything comes after what it needs: of numbered items, and of the nodes of a graph; and what
+// depends on given nodes.
 //
 //   OrderResult r = TopologicalOrder({{}, {0}, {1, 0}});    r.order == {0, 1, 2}
 //
@@ -34,6 +35,11 @@ struct NeededNodes {
 // What `roots` need, themselves included. What an output needs for which `is_given` holds is not asked for. Loops are
 // needed whole: an edge back to a loop's Merge is an edge like others, followed when all else is found.
 NeededNodes FindNeededNodes(const Graph& g, absl::Span<Node* const> roots, absl::FunctionRef<bool(Output)> is_given);
+
+// By node id: whether a node is one of `roots` or depends on one, whatever the order in which the graph lists them.
+// `sources_of` appends what its node depends on directly, all of it nodes of `g`. In time O(nodes + edges).
+std::vector<bool> DependentsOf(const Graph& g, absl::Span<const Node* const> roots,
+                               absl::FunctionRef<void(const Node& node, std::vector<const Node*>* sources)> sources_of);
 
 }  // namespace staticflow
 

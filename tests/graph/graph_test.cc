@@ -3,6 +3,7 @@
 #include "graph/node_builder.h"
 #include "graph/op_parser.h"
 #include "graph/shape_inference.h"
+#include "graph/topological_order.h"
 #include "gtest/gtest.h"
 
 namespace staticflow {
@@ -181,6 +182,32 @@ TEST(OpParserTest, RefusesWhatTheGrammarDoesNotAllow) {
   EXPECT_EQ(*good->attrs[0].minimum, 2);
   EXPECT_EQ(good->attrs[2].default_value->ToString(), "[1, 2]");
   EXPECT_TRUE(good->inputs[1].is_ref);
+}
+
+// A sweep over the nodes would find one more of them each time.
+TEST(DependentsOfTest, TakesOneWalkThroughAGraphListedInReverse) {
+  constexpr int kNodes = 100'000;
+  Graph g;
+  std::vector<Node*> chain;
+  for (int i = 0; i < kNodes; ++i) {
+    NodeDefinition definition = {.name = std::to_string(i), .op = FindOp("TestAdd"), .inputs = {Output(), Output()}};
+    const absl::StatusOr<Node*> node = g.AddNodeWithBackEdge(std::move(definition), {0, 1}, {DT_FLOAT, DT_FLOAT});
+    ASSERT_TRUE(node.ok()) << node.status();
+    chain.push_back(*node);
+  }
+  const Output x = Source(g, {}), other = Source(g, {});
+  for (int i = 0; i < kNodes; ++i) {
+    const Output before = i + 1 < kNodes ? chain[i + 1]->output(0) : x;
+    ASSERT_TRUE(chain[i]->ReplaceInput(0, before).ok() && chain[i]->ReplaceInput(1, before).ok());
+  }
+  const auto inputs = [](const Node& node, std::vector<const Node*>* sources) {
+    for (Output input : node.inputs()) sources->push_back(input.node());
+  };
+  std::vector<bool> want(kNodes + 2, true);
+  want[other.node()->id()] = false;
+  EXPECT_EQ(DependentsOf(g, {x.node()}, inputs), want);
+  want.flip();
+  EXPECT_EQ(DependentsOf(g, {other.node()}, inputs), want);
 }
 
 }  // namespace
