@@ -10,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "graph/status.h"
+#include "graph/topological_order.h"
 #include "graph/variable_key.h"
 #include "ops/analysis/batch_norm_layers.h"
 #include "ops/analysis/checkpoint_coverage.h"
@@ -31,20 +32,18 @@ struct SharedLayer {
 
 constexpr absl::string_view kWhySkipped = " (without variables for the statistics, or in a loop)";
 
-// Whether `value` is one of each iteration, which nobody outside can ask for.
-bool IsInLoop(Output value) {
-  std::vector<const Node*> open = {value.node()};
-  absl::flat_hash_set<const Node*> seen = {value.node()};
-  while (!open.empty()) {
-    const Node* node = open.back();
-    open.pop_back();
-    if (node->op().is(OpRole::kExit)) continue;
-    if (node->op().is(OpRole::kEnter)) return true;
-    for (Output input : node->inputs()) {
-      if (seen.insert(input.node()).second) open.push_back(input.node());
-    }
+// By node id: whether a node's results are of each iteration of a loop, where nobody outside can ask for them.
+std::vector<bool> FindNodesInLoops(const Graph& g) {
+  std::vector<const Node*> enters;
+  for (const auto& node : g.nodes()) {
+    if (node->op().is(OpRole::kEnter)) enters.push_back(node.get());
   }
-  return false;
+  return DependentsOf(g, enters, [](const Node& node, std::vector<const Node*>* sources) {
+    if (node.op().is(OpRole::kExit)) return;
+    for (Output input : node.inputs()) {
+      if (input.valid()) sources->push_back(input.node());
+    }
+  });
 }
 
 class Reestimator {
@@ -83,6 +82,7 @@ class Reestimator {
   absl::Status ChooseLayers() {
     if (layers_.empty()) return absl::NotFoundError("the graph has no batch-normalization layer");
     const std::vector<int> depths = LayerDepths(g_, layers_);
+    const std::vector<bool> in_loop = FindNodesInLoops(g_);
     absl::flat_hash_map<const Node*, size_t> by_variable;
     absl::flat_hash_set<std::string> wanted(options_.layers.begin(), options_.layers.end()), known;
     for (size_t i = 0; i < layers_.size(); ++i) {
@@ -90,7 +90,7 @@ class Reestimator {
       known.insert(layer.name);
       if (!wanted.empty() && !wanted.contains(layer.name)) continue;
       const bool has_variables = layer.moving_mean != nullptr && layer.moving_variance != nullptr;
-      if (!has_variables || layer.axes.empty() || IsInLoop(layer.input)) {
+      if (!has_variables || layer.axes.empty() || in_loop[layer.input.node()->id()]) {
         report_.skipped.push_back(layer.name);
         continue;
       }
