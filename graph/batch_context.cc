@@ -80,49 +80,51 @@ void BatchContext::Unknown(absl::string_view why) {
   reason_ = std::string(why);
 }
 
-std::optional<BatchRows> BatchContext::Agreeing(absl::Span<const int> which) {
+namespace {
+
+// The place where all of the inputs lie that hold examples, as `rows_of` gives it for one of them, or
+// nullopt when it has set the outputs.
+template <typename RowsOf>
+std::optional<BatchRows> CommonPlace(BatchContext& c, absl::Span<const int> which, RowsOf rows_of) {
   BatchRows agreed = BatchRows::Constant();
   for (int i : which) {
-    if (input(i).kind > BatchRows::kRows) {
-      SetWorst();
+    if (c.input(i).kind > BatchRows::kRows) {
+      c.SetWorst();
       return std::nullopt;
     }
-    if (input(i).is_constant()) continue;
-    if (!agreed.is_constant() && agreed != input(i)) {
-      Mix("of operands whose examples lie along different dimensions");
+    if (c.input(i).is_constant()) continue;
+    const std::optional<BatchRows> rows = rows_of(i);
+    if (!rows.has_value()) return std::nullopt;
+    if (!agreed.is_constant() && agreed != *rows) {
+      c.Mix("of operands whose examples lie along different dimensions");
       return std::nullopt;
     }
-    agreed = input(i);
+    agreed = *rows;
   }
   return agreed;
 }
 
+}  // namespace
+
+std::optional<BatchRows> BatchContext::Agreeing(absl::Span<const int> which) {
+  return CommonPlace(*this, which, [&](int i) { return std::optional(input(i)); });
+}
+
 std::optional<BatchRows> BatchContext::AgreeingBroadcast(absl::Span<const int> which, int rank) {
-  BatchRows agreed = BatchRows::Constant();
-  for (int i : which) {
-    if (input(i).kind > BatchRows::kRows) {
-      SetWorst();
-      return std::nullopt;
-    }
-    if (input(i).is_constant()) continue;
+  return CommonPlace(*this, which, [&](int i) -> std::optional<BatchRows> {
     BatchRows rows = input(i);
     if (rank >= 0 && input_shape(i).has_rank()) {
       rows.axis += rank - input_shape(i).rank();
-    } else {
-      // Ranks that nothing tells agree only with scalars.
-      for (int other : which) {
-        if (other == i || input_shape(other).IsScalar() || node_.input(other) == node_.input(i)) continue;
-        Unknown("the rank of an operand is not known");
-        return std::nullopt;
-      }
+      return rows;
     }
-    if (!agreed.is_constant() && agreed != rows) {
-      Mix("of operands whose examples lie along different dimensions");
+    // Ranks that nothing tells agree only with scalars.
+    for (int other : which) {
+      if (other == i || input_shape(other).IsScalar() || node_.input(other) == node_.input(i)) continue;
+      Unknown("the rank of an operand is not known");
       return std::nullopt;
     }
-    agreed = rows;
-  }
-  return agreed;
+    return rows;
+  });
 }
 
 BatchRows ReshapeBatch(const BatchRows& rows, const Shape& from, const Shape& to) {
