@@ -64,12 +64,16 @@ template <typename E = float>
 Tensor M(std::initializer_list<std::initializer_list<std::type_identity_t<E>>> rows) {
   return Tensor::Matrix<E>(rows);
 }
-// `values` as another number type: As<Half>({1, 2}) for types without literals.
+// `values` as another number type: As<Half>({1, 2}), As<Half>({2, 1}, {1, 2}) for types without literals.
 template <typename E>
-Tensor As(std::initializer_list<float> values) {
+Tensor As(const Shape& shape, std::initializer_list<float> values) {
   std::vector<E> converted;
   for (float value : values) converted.push_back(E(value));
-  return Tensor::Of<E>({static_cast<int64_t>(converted.size())}, absl::MakeConstSpan(converted));
+  return Tensor::Of<E>(shape, absl::MakeConstSpan(converted));
+}
+template <typename E>
+Tensor As(std::initializer_list<float> values) {
+  return As<E>({static_cast<int64_t>(values.size())}, values);
 }
 
 class OpTest : public testing::TestWithParam<OpCase> {};

@@ -112,13 +112,6 @@ INSTANTIATE_OP_TEST(
      {.name = "stacks differ", .inputs = {Cycle({2, 2, 3}, 7, 11), Cycle({3, 3, 2}, 5, 7)}, .want_error = "2"},
      {.name = "vector", .inputs = {Cycle({3}, 7, 11), Cycle({3, 2}, 5, 7)}, .want_error = "rank"}});
 
-template <typename E>
-Tensor Shaped(const Shape& shape, std::initializer_list<float> values) {
-  std::vector<E> converted;
-  for (float value : values) converted.push_back(E(value));
-  return Tensor::Of<E>(shape, absl::MakeConstSpan(converted));
-}
-
 // Reference values of these two: TensorFlow 2.21.
 INSTANTIATE_OP_TEST(
     BatchMatMulV3,
@@ -147,14 +140,14 @@ INSTANTIATE_OP_TEST(
       .attrs = {{"Tout", DT_INT32}, {"adj_x", true}, {"adj_y", false}},
       .want = {M<int32_t>({{16389, -122}, {-16246, 139}})}},
      {.name = "byte and bfloat16",
-      .inputs = {M<uint8_t>({{1, 2}, {3, 4}}), Shaped<BFloat16>({2, 2}, {0.5, 1, 2, 3})},
+      .inputs = {M<uint8_t>({{1, 2}, {3, 4}}), As<BFloat16>({2, 2}, {0.5, 1, 2, 3})},
       .attrs = {{"Tout", DT_BFLOAT16}, {"adj_x", false}, {"adj_y", false}},
-      .want = {Shaped<BFloat16>({2, 2}, {4.5, 7, 9.5, 15})},
+      .want = {As<BFloat16>({2, 2}, {4.5, 7, 9.5, 15})},
       .check_gradient = false},
      {.name = "bfloat16 and byte",
-      .inputs = {Shaped<BFloat16>({2, 2}, {0.5, 1, 2, 3}), M<int8_t>({{1, 2}, {-3, 4}})},
+      .inputs = {As<BFloat16>({2, 2}, {0.5, 1, 2, 3}), M<int8_t>({{1, 2}, {-3, 4}})},
       .attrs = {{"Tout", DT_BFLOAT16}, {"adj_x", false}, {"adj_y", false}},
-      .want = {Shaped<BFloat16>({2, 2}, {-2.5, 5, -7, 16})},
+      .want = {As<BFloat16>({2, 2}, {-2.5, 5, -7, 16})},
       .check_gradient = false},
      {.name = "int64",
       .inputs = {M<int64_t>({{1, 2}}), M<int64_t>({{3}, {4}})},
@@ -174,39 +167,38 @@ INSTANTIATE_OP_TEST(
       .attrs = {{"Tout", DT_FLOAT}, {"adj_x", false}, {"adj_y", false}},
       .want_error = "inner dimensions"}});
 
-INSTANTIATE_OP_TEST(SparseMatMul,
-                    {{.name = "float",
-                      .inputs = {M({{0, 1.5, 0}, {2, 0, -1}}), M({{1, 2}, {0, 3}, {4, 0.5}})},
-                      .attrs = {{"transpose_a", false}, {"transpose_b", false}, {"a_is_sparse", true}},
-                      .want = {M({{0, 4.5}, {-2, 3.5}})},
-                      .second_order = true},
-                     {.name = "transposed",
-                      .inputs = {M({{0, 2}, {1.5, 0}, {0, -1}}), M({{1, 0, 4}, {2, 3, 0.5}})},
-                      .attrs = {{"transpose_a", true}, {"transpose_b", true}, {"a_is_sparse", true}},
-                      .want = {M({{0, 4.5}, {-2, 3.5}})}},
-                     {.name = "left transposed",
-                      .inputs = {M({{0, 2}, {1.5, 0}, {0, -1}}), M({{1, 2}, {0, 3}, {4, 0.5}})},
-                      .attrs = {{"transpose_a", true}, {"transpose_b", false}, {"a_is_sparse", true}},
-                      .want = {M({{0, 4.5}, {-2, 3.5}})}},
-                     {.name = "right transposed",
-                      .inputs = {M({{0, 1.5, 0}, {2, 0, -1}}), M({{1, 0, 4}, {2, 3, 0.5}})},
-                      .attrs = {{"transpose_a", false}, {"transpose_b", true}, {"a_is_sparse", true}},
-                      .want = {M({{0, 4.5}, {-2, 3.5}})}},
-                     {.name = "bfloat16",
-                      .inputs = {Shaped<BFloat16>({2, 3}, {0, 1.5, 0, 2, 0, -1}), M({{1, 2}, {0, 3}, {4, 0.5}})},
-                      .attrs = {{"transpose_a", false}, {"transpose_b", false}, {"a_is_sparse", true}},
-                      .want = {M({{0, 4.5}, {-2, 3.5}})},
-                      .check_gradient = false},
-                     {.name = "both bfloat16",
-                      .inputs = {Shaped<BFloat16>({2, 3}, {0, 1.5, 0, 2, 0, -1}),
-                                 Shaped<BFloat16>({3, 2}, {1, 2, 0, 3, 4, 0.5})},
-                      .attrs = {{"transpose_a", false}, {"transpose_b", false}, {"a_is_sparse", true}},
-                      .want = {M({{0, 4.5}, {-2, 3.5}})},
-                      .check_gradient = false},
-                     {.name = "inner",
-                      .inputs = {M({{0, 1.5, 0}, {2, 0, -1}}), M({{0, 1.5, 0}, {2, 0, -1}})},
-                      .attrs = {{"transpose_a", false}, {"transpose_b", false}, {"a_is_sparse", true}},
-                      .want_error = "inner dimensions"}});
+INSTANTIATE_OP_TEST(
+    SparseMatMul, {{.name = "float",
+                    .inputs = {M({{0, 1.5, 0}, {2, 0, -1}}), M({{1, 2}, {0, 3}, {4, 0.5}})},
+                    .attrs = {{"transpose_a", false}, {"transpose_b", false}, {"a_is_sparse", true}},
+                    .want = {M({{0, 4.5}, {-2, 3.5}})},
+                    .second_order = true},
+                   {.name = "transposed",
+                    .inputs = {M({{0, 2}, {1.5, 0}, {0, -1}}), M({{1, 0, 4}, {2, 3, 0.5}})},
+                    .attrs = {{"transpose_a", true}, {"transpose_b", true}, {"a_is_sparse", true}},
+                    .want = {M({{0, 4.5}, {-2, 3.5}})}},
+                   {.name = "left transposed",
+                    .inputs = {M({{0, 2}, {1.5, 0}, {0, -1}}), M({{1, 2}, {0, 3}, {4, 0.5}})},
+                    .attrs = {{"transpose_a", true}, {"transpose_b", false}, {"a_is_sparse", true}},
+                    .want = {M({{0, 4.5}, {-2, 3.5}})}},
+                   {.name = "right transposed",
+                    .inputs = {M({{0, 1.5, 0}, {2, 0, -1}}), M({{1, 0, 4}, {2, 3, 0.5}})},
+                    .attrs = {{"transpose_a", false}, {"transpose_b", true}, {"a_is_sparse", true}},
+                    .want = {M({{0, 4.5}, {-2, 3.5}})}},
+                   {.name = "bfloat16",
+                    .inputs = {As<BFloat16>({2, 3}, {0, 1.5, 0, 2, 0, -1}), M({{1, 2}, {0, 3}, {4, 0.5}})},
+                    .attrs = {{"transpose_a", false}, {"transpose_b", false}, {"a_is_sparse", true}},
+                    .want = {M({{0, 4.5}, {-2, 3.5}})},
+                    .check_gradient = false},
+                   {.name = "both bfloat16",
+                    .inputs = {As<BFloat16>({2, 3}, {0, 1.5, 0, 2, 0, -1}), As<BFloat16>({3, 2}, {1, 2, 0, 3, 4, 0.5})},
+                    .attrs = {{"transpose_a", false}, {"transpose_b", false}, {"a_is_sparse", true}},
+                    .want = {M({{0, 4.5}, {-2, 3.5}})},
+                    .check_gradient = false},
+                   {.name = "inner",
+                    .inputs = {M({{0, 1.5, 0}, {2, 0, -1}}), M({{0, 1.5, 0}, {2, 0, -1}})},
+                    .attrs = {{"transpose_a", false}, {"transpose_b", false}, {"a_is_sparse", true}},
+                    .want_error = "inner dimensions"}});
 
 }  // namespace
 }  // namespace staticflow

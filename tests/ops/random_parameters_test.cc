@@ -9,13 +9,6 @@ namespace {
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-template <typename E>
-Tensor Shaped(const Shape& shape, std::initializer_list<float> values) {
-  std::vector<E> converted;
-  for (float value : values) converted.push_back(E(value));
-  return Tensor::Of<E>(shape, absl::MakeConstSpan(converted));
-}
-
 INSTANTIATE_OP_TEST(
     ParameterizedTruncatedNormal,
     {{.name = "common",
@@ -28,8 +21,7 @@ INSTANTIATE_OP_TEST(
       .want = {T<double>({2.2702770601426914, 2.7451685663235166, 3.6642740121804964, 0.21854832512377642,
                           1.4621470015027005})}},
      {.name = "half",
-      .inputs = {T<int32_t>({5}), Shaped<Half>({}, {1}), Shaped<Half>({}, {2}), Shaped<Half>({}, {-1}),
-                 Shaped<Half>({}, {4})},
+      .inputs = {T<int32_t>({5}), As<Half>({}, {1}), As<Half>({}, {2}), As<Half>({}, {-1}), As<Half>({}, {4})},
       .attrs = {{"seed", int64_t{87}}, {"seed2", int64_t{42}}},
       .want = {As<Half>({-0.34375, 3.287109375, -0.455078125, -0.2119140625, 0.77392578125})}},
      {.name = "tail",
@@ -49,13 +41,11 @@ INSTANTIATE_OP_TEST(
       .attrs = {{"seed", int64_t{87}}, {"seed2", int64_t{42}}},
       .want = {T<double>({2.042676763564497, 2.3097602814104734, 2.3678959147826886, 2.2860296254946255})}},
      {.name = "tail half",
-      .inputs = {T<int32_t>({4}), Shaped<Half>({}, {0}), Shaped<Half>({}, {1}), Shaped<Half>({}, {2}),
-                 Shaped<Half>({}, {kInf})},
+      .inputs = {T<int32_t>({4}), As<Half>({}, {0}), As<Half>({}, {1}), As<Half>({}, {2}), As<Half>({}, {kInf})},
       .attrs = {{"seed", int64_t{87}}, {"seed2", int64_t{42}}},
       .want = {As<Half>({2.509765625, 2.39453125, 2.79296875, 2.279296875})}},
      {.name = "narrow half",
-      .inputs = {T<int32_t>({4}), Shaped<Half>({}, {0}), Shaped<Half>({}, {1}), Shaped<Half>({}, {1}),
-                 Shaped<Half>({}, {1.5})},
+      .inputs = {T<int32_t>({4}), As<Half>({}, {0}), As<Half>({}, {1}), As<Half>({}, {1}), As<Half>({}, {1.5})},
       .attrs = {{"seed", int64_t{87}}, {"seed2", int64_t{42}}},
       .want = {As<Half>({1.146484375, 1.1142578125, 1.193359375, 1.0703125})}},
      {.name = "per row",
@@ -106,9 +96,9 @@ INSTANTIATE_OP_TEST(
       .want = {T<double>({1.2728398046188851, 1.9079702061675556, 1.4007238398245219})},
       .check_gradient = false},
      {.name = "half",
-      .inputs = {T<int32_t>({3, 2}), T<int32_t>({7, 8}), As<Half>({1, 2}), Shaped<Half>({}, {2}),
-                 Shaped<Half>({}, {-1}), Shaped<Half>({}, {kInf})},
-      .want = {Shaped<Half>({3, 2}, {5.9375, 1.8837890625, -0.0302734375, 2.130859375, 3.482421875, 1.154296875})},
+      .inputs = {T<int32_t>({3, 2}), T<int32_t>({7, 8}), As<Half>({1, 2}), As<Half>({}, {2}), As<Half>({}, {-1}),
+                 As<Half>({}, {kInf})},
+      .want = {As<Half>({3, 2}, {5.9375, 1.8837890625, -0.0302734375, 2.130859375, 3.482421875, 1.154296875})},
       .check_gradient = false},
      {.name = "broadcast",
       .inputs = {T<int32_t>({2, 2, 3}), T<int32_t>({7, 8}), M({{0}, {5}}), Tensor(1.0f), T({-1, 0, 1}), T({6, 7, 8})},
@@ -140,7 +130,7 @@ INSTANTIATE_OP_TEST(StatelessRandomGammaV2,
                       .check_gradient = false},
                      {.name = "half",
                       .inputs = {T<int32_t>({2, 2}), T<int64_t>({7, 8}), As<Half>({0.5, 4})},
-                      .want = {Shaped<Half>({2, 2}, {0.4892578125, 2.73828125, 0.00010311603546142578, 6.4296875})},
+                      .want = {As<Half>({2, 2}, {0.4892578125, 2.73828125, 0.00010311603546142578, 6.4296875})},
                       .check_gradient = false},
                      {.name = "edges",
                       .inputs = {T<int32_t>({2, 2}), T<int64_t>({7, 8}), T({0, kInf})},
@@ -185,7 +175,7 @@ INSTANTIATE_OP_TEST(StatelessRandomBinomial,
                       .inputs = {T<int32_t>({2, 3}), T<int32_t>({7, 8}), As<Half>({10, 100, 1000}),
                                  As<Half>({0.5, 0.01000213623046875, 0.7001953125})},
                       .attrs = {{"dtype", DT_HALF}},
-                      .want = {Shaped<Half>({2, 3}, {4, 1, 702, 4, 0, 708})}},
+                      .want = {As<Half>({2, 3}, {4, 1, 702, 4, 0, 708})}},
                      {.name = "int64",
                       .inputs = {T<int32_t>({2, 2, 2}), T<int32_t>({7, 8}), M({{10}, {500}}), T({0.3, 0.9})},
                       .attrs = {{"dtype", DT_INT64}},

@@ -17,13 +17,6 @@ const Tensor kShape = T<int64_t>({2, 3, 3});
 const Tensor kReversed = M<int64_t>({{1, 1, 1}, {1, 0, 2}, {1, 0, 0}, {0, 2, 0}, {0, 0, 1}});
 const Tensor kOverlapping = M<int64_t>({{0, 0, 0}, {1, 0, 0}, {0, 1, 1}, {1, 1, 1}, {0, 2, 2}});
 
-template <typename E>
-Tensor Shaped(const Shape& shape, std::initializer_list<float> values) {
-  std::vector<E> converted;
-  for (float value : values) converted.push_back(E(value));
-  return Tensor::Of<E>(shape, absl::MakeConstSpan(converted));
-}
-
 INSTANTIATE_OP_TEST(
     SparseReduceMax,
     {{.name = "first",
@@ -69,7 +62,7 @@ INSTANTIATE_OP_TEST(
       .want = {M<int8_t>({{100, 0, 0}, {0, 100, 0}, {0, 0, -7}})}},
      {.name = "half",
       .inputs = {kEntries, As<Half>({-1, -2, 3, 4, 5}), kShape, T<int32_t>({2})},
-      .want = {Shaped<Half>({2, 3}, {-1, 0, -2, 4, 5, 0})}},
+      .want = {As<Half>({2, 3}, {-1, 0, -2, 4, 5, 0})}},
      {.name = "axis", .inputs = {kEntries, kValues, kShape, T<int32_t>({3})}, .want_error = "3"}});
 
 INSTANTIATE_OP_TEST(
