@@ -20,11 +20,13 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "graph/gradients.h"
 #include "ops/loop_arithmetic.h"
 #include "ops/variable_value.h"
+#include "runtime/lanes.h"
 
 namespace staticflow {
 
@@ -67,6 +69,41 @@ Rule RuleOf(const KernelContext& c, int gradient, int num_gradients, bool flag) 
   return Rule(parameters, flag);
 }
 
+// Elements begin..end, in one pass over the variables and the gradient, which divisions and roots of some elements
+// share with the arithmetic and the loads of others.
+template <typename Rule, typename T, size_t... k>
+[[gnu::always_inline]] inline void UpdateElements(const Rule& given, T* const* variables, const T* grad, int64_t begin,
+                                                  int64_t end, std::index_sequence<k...>) {
+  using A = RuleNumber<T>;
+  const Rule rule = given;  // which no variable overwrites
+  T* const variable[] = {variables[k]...};
+#pragma GCC ivdep
+  for (int64_t i = begin; i < end; ++i) {
+    A values[] = {A(variable[k][i])...};
+    rule(values, A(grad[i]));
+    ((variable[k][i] = T(values[k])), ...);
+  }
+}
+template <typename Rule, typename T>
+[[gnu::always_inline]] inline void UpdateElements(const Rule& rule, T* const* variables, const T* grad, int64_t begin,
+                                                  int64_t end) {
+  UpdateElements(rule, variables, grad, begin, end, std::make_index_sequence<Rule::kVariables>());
+}
+
+#if defined(__x86_64__)
+// The same for CPUs with more than every x86-64 has. REQUIRES for the use of the function: such a CPU.
+template <typename Rule>
+[[gnu::target("avx512f,avx512dq,avx512vl,prefer-vector-width=512"), gnu::flatten]] void UpdateAvx512(
+    const Rule& rule, float* const* variables, const float* grad, int64_t begin, int64_t end) {
+  UpdateElements(rule, variables, grad, begin, end);
+}
+template <typename Rule>
+[[gnu::target("avx2"), gnu::flatten]] void UpdateAvx2(const Rule& rule, float* const* variables, const float* grad,
+                                                      int64_t begin, int64_t end) {
+  UpdateElements(rule, variables, grad, begin, end);
+}
+#endif
+
 template <template <typename> class Rule, typename T>
 absl::Status ApplyRule(KernelContext& c, int gradient, bool flag) {
   using A = RuleNumber<T>;
@@ -76,15 +113,16 @@ absl::Status ApplyRule(KernelContext& c, int gradient, bool flag) {
   const Rule<A> rule = RuleOf<Rule<A>, T>(c, gradient, 1, flag);
   T* variables[kVariables];
   for (int k = 0; k < kVariables; ++k) variables[k] = slots[k]->value.template data<T>();
-  const T* grad = c.in<T>(gradient);
   const auto [begin, end] = UpdateRange(c, *slots[0]);
-#pragma omp simd
-  for (int64_t i = begin; i < end; ++i) {
-    A values[kVariables];
-    for (int k = 0; k < kVariables; ++k) values[k] = A(variables[k][i]);
-    rule(values, A(grad[i]));
-    for (int k = 0; k < kVariables; ++k) variables[k][i] = T(values[k]);
+  const T* grad = c.in<T>(gradient);
+#if defined(__x86_64__)
+  if constexpr (std::is_same_v<T, float>) {
+    const LanePath path = BestLanePath();
+    if (path == LanePath::kAvx512) return UpdateAvx512(rule, variables, grad, begin, end), absl::OkStatus();
+    if (path == LanePath::kAvx2) return UpdateAvx2(rule, variables, grad, begin, end), absl::OkStatus();
   }
+#endif
+  UpdateElements(rule, variables, grad, begin, end);
   return absl::OkStatus();
 }
 

@@ -62,9 +62,10 @@ class RowPadder {
   int64_t StrideOf(const Value& value) const {
     if (!value.is_static || value.dtype != DT_FLOAT || value.shape.rank() < 2) return -1;
     const int64_t columns = value.shape.dim(-1);
-    if (columns < kFloatsPerLine || columns % kFloatsPerLine == 0) return -1;
-    if (value.shape.num_elements() <= columns) return -1;
-    return (columns + kFloatsPerLine - 1) / kFloatsPerLine * kFloatsPerLine;
+    if (columns < kFloatsPerLine || value.shape.num_elements() <= columns) return -1;
+    // An odd number of lines: the lines of a column then use all sets of a cache, however wide the matrix is.
+    const int64_t lines = (columns + kFloatsPerLine - 1) / kFloatsPerLine | 1;
+    return lines * kFloatsPerLine == columns ? -1 : lines * kFloatsPerLine;
   }
 
   Plan& plan_;

@@ -56,6 +56,19 @@ void DropUnreadUniforms(const UniformBuffers& uniform, Plan* plan) {
   RemoveInstructions(unread, plan);
 }
 
+// Whether the instruction updates a matrix together with what its rule keeps beside it (a momentum, mean squares). A
+// loop would go over memory step by step, and with roots and divisions alone for most of the time; the kernel of such a
+// rule does all of it for each vector in turn. Gradients of vectors come from sums over rows, whose loops take the
+// update.
+bool IsRuleOfMatrix(const Plan& plan, const Instruction& instruction) {
+  if (instruction.kind != InstructionKind::kKernel || instruction.split_items == 0) return false;
+  int updated = 0;
+  for (const VariableAccess& access : instruction.node->op().spec.access) updated += access.access == Access::kUpdate;
+  if (updated < 2) return false;
+  const Shape& shape = plan.values[instruction.outputs[0]].shape;
+  return shape.rank() >= 2 && shape.num_elements() > shape.dim(-1);
+}
+
 // One straight run.
 class LoopFuser {
  public:
@@ -110,7 +123,7 @@ class LoopFuser {
 bool LoopFuser::CanLoop(int at, Space* space) {
   const Instruction& instruction = At(at);
   if (instruction.outputs.size() == 1 && uniform_.contains(plan_.values[instruction.outputs[0]].buffer)) return false;
-  if (!MayLoop(plan_, instruction)) return false;
+  if (!MayLoop(plan_, instruction) || IsRuleOfMatrix(plan_, instruction)) return false;
   const std::vector<int> operands = LoopWriter::Operands(plan_, instruction);
   *space = SpaceOf(plan_, instruction, operands);
   if (space->rows <= 0 || space->columns <= 0) return false;

@@ -51,7 +51,7 @@ class Divider {
   double CostForUsers(int index, Way way);
   void Apply(Instruction* instruction, Way way) const;
   void FindWritten();
-  bool UpdatesRows(const Instruction& loop) const;  // of a variable
+  bool UpdatesRows(const Instruction& update) const;  // of a variable, by a loop or a kernel
   const Layout* OwnerOf(int buffer) const {
     auto it = owners_.find(buffer);
     return it == owners_.end() ? nullptr : &it->second;
@@ -61,7 +61,7 @@ class Divider {
   const int workers_;
   absl::flat_hash_map<int, Layout> owners_;  // who wrote a buffer last
   absl::flat_hash_set<int> summed_;          // buffers that loops read which sum rows
-  absl::flat_hash_set<int> added_;           // and those that update variables by rows
+  absl::flat_hash_set<int> added_;           // and what updates of variables by rows read
 };
 
 double Divider::Work(const Instruction& instruction) const {
@@ -81,7 +81,9 @@ double Divider::Work(const Instruction& instruction) const {
   std::vector<Shape> inputs, outputs;
   for (int value : instruction.inputs) inputs.push_back(value < 0 ? Shape() : plan_.values[value].shape);
   for (int value : instruction.outputs) outputs.push_back(plan_.values[value].shape);
-  const double work = static_cast<double>(EstimateWork(*instruction.node, inputs, outputs));
+  double work = static_cast<double>(EstimateWork(*instruction.node, inputs, outputs));
+  // A rule reads and writes all that it keeps.
+  work *= std::max<double>(1, static_cast<double>(instruction.node->op().spec.access.size()));
   const bool contracts = !instruction.node->op().spec.iteration.dims.empty();
   return work / (contracts ? kProductsPerUnit : kElementsPerUnit);
 }
@@ -216,8 +218,12 @@ double Divider::CostForUsers(int index, Way way) {
   return static_cast<double>(value.shape.num_elements()) / 2 / kCrossingElementsPerUnit;
 }
 
-bool Divider::UpdatesRows(const Instruction& loop) const {
-  return loop.loop->rows >= kLeastOwnedRows && std::any_of(loop.outputs.begin(), loop.outputs.end(), [&](int value) {
+bool Divider::UpdatesRows(const Instruction& update) const {
+  const bool kernel = update.loop == nullptr && update.product == nullptr && !update.variables.empty();
+  if (update.outputs.empty() || (update.loop == nullptr && !kernel)) return false;
+  const Shape& shape = plan_.values[update.outputs[0]].shape;
+  const int64_t rows = update.loop != nullptr ? update.loop->rows : shape.rank() < 2 ? 1 : shape.dim(0);
+  return rows >= kLeastOwnedRows && std::any_of(update.outputs.begin(), update.outputs.end(), [&](int value) {
            return plan_.buffers[plan_.values[value].buffer].kind == BufferKind::kVariable;
          });
 }
@@ -227,11 +233,12 @@ void Divider::FindWritten() {
   std::vector<bool> written(plan_.buffers.size(), false);
   for (const Instruction& instruction : plan_.instructions) {
     for (int buffer : AccessOfBuffers(plan_, instruction).writes) written[buffer] = true;
-    if (instruction.loop == nullptr) continue;
-    if (instruction.loop->SumsRows()) {
+    if (instruction.loop != nullptr && instruction.loop->SumsRows()) {
       for (int value : instruction.inputs) summed_.insert(plan_.values[value].buffer);
     } else if (UpdatesRows(instruction)) {
-      for (int value : instruction.inputs) added_.insert(plan_.values[value].buffer);
+      for (int value : instruction.inputs) {
+        if (value >= 0) added_.insert(plan_.values[value].buffer);
+      }
     }
   }
   for (const auto& [slot, value] : plan_.variable_values) {

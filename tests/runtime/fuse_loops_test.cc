@@ -286,6 +286,41 @@ TEST(FuseLoopsTest, TwoDeclarationsOfOneVariable) {
   EXPECT_EQ(Difference(want, got), 0) << got.text;
 }
 
+// A matrix and what its rule keeps beside it are updated by the rule's kernel, in one pass; vectors in loops, which go
+// by steps. The bits are the same, for sizes that fill no vectors, too.
+TEST(FuseLoopsTest, RulesOfMatricesStayKernels) {
+  const auto updated = [](const char* rule, const Shape& shape) {
+    TestGraph t;
+    std::vector<Output> inputs;
+    for (const ArgDef& arg : FindOp(rule)->inputs) {
+      Tensor squares = TestGraph::RandomTensor(shape, static_cast<int>(inputs.size()));
+      for (float& value : squares.flat<float>()) value = value * value;
+      if (arg.is_ref) {
+        inputs.push_back(NewVariable(t.graph, squares, {.name = arg.name}).ref());
+      } else {
+        const bool gradient = arg.name == "grad";
+        inputs.push_back(Placeholder(t.graph, {.dtype = DT_FLOAT, .shape = gradient ? shape : Shape({})}));
+        t.Feed(inputs.back(), gradient ? squares : Tensor(0.3f));
+      }
+    }
+    NodeBuilder update(t.graph, rule, std::source_location::current());
+    for (Output input : inputs) update.Input(input);
+    t.Target(Operation(update.Build()));
+    absl::StatusOr<Planned> planned = MakePlan(t, {});
+    EXPECT_TRUE(planned.ok()) << planned.status();
+    const bool loop = planned.ok() && planned->plan->instructions.back().loop != nullptr;
+    EXPECT_EQ(loop, shape.rank() == 1) << rule;
+    return RunPlanned(t, {.steps = 2});
+  };
+  for (const char* rule : {"ApplyAdam", "ApplyMomentum", "ApplyRMSProp", "ApplyAdagrad"}) {
+    const Outcome vectors = updated(rule, {117}), matrices = updated(rule, {3, 39});
+    ASSERT_TRUE(vectors.status.ok() && matrices.status.ok()) << vectors.status << matrices.status;
+    for (const auto& [name, value] : vectors.variables) {
+      EXPECT_EQ(Difference(value, *matrices.variables.at(name).Reshaped({117})), 0) << rule << " " << name;
+    }
+  }
+}
+
 // Rows that fill no vector are computed side by side where they lie without gaps and their number allows it.
 TEST(FuseLoopsTest, NarrowRowsSideBySide) {
   const std::vector<std::pair<Shape, bool>> cases = {
@@ -306,6 +341,20 @@ TEST(FuseLoopsTest, NarrowRowsSideBySide) {
   ASSERT_TRUE(planned.ok()) << planned.status();
   ASSERT_NE(planned->plan->instructions[1].loop, nullptr) << planned->plan->ToString();
   EXPECT_EQ(planned->plan->instructions[1].loop->chunk, 0);
+}
+
+// Rows that only products and loops touch take an odd number of cache lines.
+TEST(FuseLoopsTest, RowsAreTakenApart) {
+  for (const auto& [columns, stride] :
+       std::vector<std::pair<int64_t, int64_t>>{{20, 48}, {32, 48}, {48, 0}, {160, 176}}) {
+    TestGraph t;
+    Output h = MatMul(t.Random({60, 30}, 1), t.Random({30, columns}, 2)) + t.Random({columns}, 3);
+    t.Fetch(MatMul(Relu(h), t.Random({columns, 30}, 4)));
+    absl::StatusOr<Planned> planned = MakePlan(t, {});
+    ASSERT_TRUE(planned.ok()) << planned.status();
+    EXPECT_EQ(planned->plan->values[planned->plan->instructions[0].outputs[0]].row_stride, stride) << columns;
+    EXPECT_LT(Difference(RunPlanned(t, {.passes = "-all"}), RunPlanned(t, {})), 1e-6) << columns;
+  }
 }
 
 // More loops than the pass keeps in view.
