@@ -1,6 +1,7 @@
 #include "graph/attr.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"

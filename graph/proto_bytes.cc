@@ -1,5 +1,6 @@
 #include "graph/proto_bytes.h"
 
+#include <cstdint>
 #include <limits>
 
 #include "absl/strings/str_cat.h"

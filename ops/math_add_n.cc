@@ -1,4 +1,5 @@
 // AddN. Contract: ops/math_reduction.h.
+#include <algorithm>
 #include <cstring>
 
 #include "graph/gradients.h"

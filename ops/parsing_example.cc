@@ -1,4 +1,6 @@
 // ParseExample, ParseExampleV2, ParseSingleExample. Contract: ops/parsing.h.
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "graph/gradients.h"
 #include "graph/shape_inference.h"

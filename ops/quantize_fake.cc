@@ -1,4 +1,5 @@
 // FakeQuantWithMinMaxArgs, FakeQuantWithMinMaxVars, FakeQuantWithMinMaxVarsPerChannel and their gradients.
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"

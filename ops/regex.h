@@ -12,6 +12,7 @@
 #define STATICFLOW_OPS_REGEX_H_
 
 #include <bitset>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>

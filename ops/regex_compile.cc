@@ -1,4 +1,5 @@
 // Compiling a pattern: recursive descent, which writes the program backwards, each piece for what comes after it.
+#include <algorithm>
 #include <functional>
 #include <limits>
 #include <memory>

@@ -3,6 +3,7 @@
 #define STATICFLOW_OPS_RNN_CTC_H_
 
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <utility>
 

@@ -1,8 +1,10 @@
 // DenseToDenseSetOperation, DenseToSparseSetOperation, SparseToSparseSetOperation, SetSize: the last dimension of a
 // tensor as sets, one for each index of the others. Contract: ops/sparse.h.
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
+#include <type_traits>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"

@@ -1,4 +1,6 @@
 // Ops that write variables. TensorFlow has each twice, for references and for handles; one kernel serves both.
+#include <type_traits>
+
 #include "graph/gradients.h"
 #include "graph/variable_key.h"
 #include "ops/state.h"

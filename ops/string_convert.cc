@@ -1,4 +1,5 @@
 // AsString, StringToNumber, EncodeBase64, DecodeBase64, DecodeRaw. Contracts: ops/strings.h.
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <limits>

@@ -1,5 +1,6 @@
 // StringToHashBucket, StringToHashBucketFast, StringToHashBucketStrong, Fingerprint: strings as numbers, by the hash
 // functions that TensorFlow uses, so that models find their features again. Contracts: ops/strings.h.
+#include <algorithm>
 #include <bit>
 
 #include "absl/strings/str_cat.h"

@@ -1,4 +1,5 @@
 // RegexFullMatch, RegexReplace and their forms with fixed patterns.
+#include "absl/strings/str_cat.h"
 #include "graph/gradients.h"
 #include "graph/shape_inference.h"
 #include "ops/batch_rules.h"

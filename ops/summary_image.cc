@@ -1,4 +1,5 @@
 // EncodePng, ImageSummary. Contracts: ops/image.h, ops/summary.h.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>

@@ -1,6 +1,8 @@
 // sf reestimate: repairs the moving averages of a checkpoint from a data set.
 #include <cstring>
+#include <type_traits>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"

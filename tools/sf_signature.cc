@@ -1,5 +1,6 @@
 // What the flags of sf stand for in a graph.
 #include <algorithm>
+#include <iterator>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"

@@ -1,5 +1,7 @@
 #include "ops/diagnostics/average_writes.h"
 
+#include <iterator>
+
 #include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_set.h"
 #include "graph/control_flow.h"

@@ -1,6 +1,7 @@
 #include "ops/diagnostics/batch_norm_audit.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 
 #include "absl/algorithm/container.h"

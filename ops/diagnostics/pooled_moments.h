@@ -10,6 +10,7 @@
 #define STATICFLOW_OPS_DIAGNOSTICS_POOLED_MOMENTS_H_
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"

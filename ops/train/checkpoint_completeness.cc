@@ -1,6 +1,7 @@
 #include "ops/train/checkpoint_completeness.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
