@@ -1,10 +1,14 @@
 // staticflow: the TensorFlow-1 graph for C++.
 //
-// The umbrella header: everything a program needs to build a static dataflow graph, differentiate it, train it, save it
-// and serve it.
+// The umbrella header: what a program needs to build a static dataflow graph, differentiate it, train it, save it and
+// serve it.
 //
 //   #include "staticflow.h"
 //   namespace sf = staticflow;
+//
+// Families that fewer programs use are included by themselves: ops/image.h, ops/strings.h, ops/sparse.h, ops/linalg.h,
+// ops/lookup.h, ops/queue.h, ops/parsing.h, ops/summary.h and the like; in ops/train/ most optimizers, clipping and
+// schedules of learning rates. All ops are linked in any case, for graphs from files.
 
 #ifndef STATICFLOW_STATICFLOW_H_
 #define STATICFLOW_STATICFLOW_H_
