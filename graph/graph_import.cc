@@ -194,9 +194,9 @@ absl::StatusOr<AttrMap> GraphImporter::ReadAttrs(const Entry& entry) {
   const proto::NodeDef& def = *entry.def;
   SF_ASSIGN_OR_RETURN(AttrMap attrs, NodeAttrsFromProto(def, entry.function == nullptr ? entry.op : nullptr,
                                                         attr_limits_, options_.producer_ops));
-  // The inputs would tell most types, but a file that leaves one out has lost something.
+  // The inputs would tell most types and numbers, but a file that leaves one out has lost something.
   for (const AttrDef& attr : entry.function == nullptr ? entry.op->attrs : std::vector<AttrDef>()) {
-    if (attr.kind != AttrKind::kType || attr.is_list || attrs.contains(attr.name)) continue;
+    if (attr.is_list || attrs.contains(attr.name)) continue;
     return InvalidArgumentError(StrCat("attribute '", attr.name, "' is missing"));
   }
   for (const auto& [name, value] : attrs) {

@@ -118,6 +118,10 @@ absl::Status CheckSize(const proto::TensorProto& message, DataType dtype, const 
   const bool has_values = CountValues(message) > 0 || !message.tensor_content().empty();
   const int64_t limit = has_values ? limits.max_bytes : std::min(limits.max_bytes, limits.max_bytes_without_values);
   if (bytes <= limit) return absl::OkStatus();
+  constexpr int64_t kNoMachineHolds = int64_t{1} << 40;
+  if (bytes >= kNoMachineHolds) {
+    return absl::InvalidArgumentError(absl::StrCat("a tensor has shape ", shape.ToString(), ", which no memory holds"));
+  }
   return absl::ResourceExhaustedError(absl::StrCat("a tensor of type ", DataTypeName(dtype), " and shape ",
                                                    shape.ToString(), has_values ? "" : " without values",
                                                    " takes more than ", limit, " bytes"));

@@ -25,7 +25,8 @@ struct TensorLimits {
 };
 
 // InvalidArgument: unknown type (reference types among them), incomplete or impossible shape, more values than
-// elements, values of another type, bytes that do not fit the shape. ResourceExhausted: over a limit.
+// elements, values of another type, bytes that do not fit the shape, a shape that no machine's memory holds (2^40 bytes
+// and more). ResourceExhausted: over a limit.
 absl::StatusOr<Tensor> TensorFromProto(const proto::TensorProto& message, const TensorLimits& limits = {});
 
 // One element goes into the field of its type, more go into `tensor_content`; strings and handles always into fields.

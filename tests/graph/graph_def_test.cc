@@ -330,7 +330,7 @@ const BadCase kBadCases[] = {
     {"const_overflow",
      ConstNode("dtype: DT_FLOAT tensor_shape { dim { size: 4611686018427387904 } dim { size: 4 } } "
                "float_val: 1"),
-     "attribute 'value'", kExhausted},
+     "no memory holds"},
     {"min_consumer", "versions { producer: 2000 min_consumer: 1000000 }", "version 1000000"},
     {"bad_consumer", "versions { producer: 134 bad_consumers: 134 }", "refuses readers of version 134"},
     {"recursive_function", "library { " + Function("f", "f") + "}", "circle: f -> f"},
