@@ -50,6 +50,9 @@ absl::StatusOr<std::optional<int64_t>> KnownChannelWindow(ShapeContext& c, const
 // MaxPool: y = the largest of the window's pixels inside the picture, or of its channels.
 absl::Status MaxPoolShape(ShapeContext& c) {
   constexpr int64_t kUnknown = Shape::kUnknownDim;
+  if (HasSizeInputs(c.node())) {
+    for (int i = 1; i < 3; ++i) SF_RETURN_IF_ERROR(c.WithRank(i, 1).status());
+  }
   WindowRule rule;
   const absl::StatusOr<bool> known = ReadKnownRule(c, 1, &rule);
   SF_ASSIGN_OR_RETURN(const std::optional<int64_t> window, KnownChannelWindow(c, rule));

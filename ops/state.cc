@@ -65,6 +65,13 @@ const OpRegistrar var_handle({.name = "VarHandleOp",
 
 // ReadVariableOp: value = variable.   d(handle) = d(value), as the gradient of what is behind it.
 absl::Status ReadShape(ShapeContext& c) {
+  const Node* variable = VariableBehind(c.node().input(0));
+  if (variable != nullptr && variable->op().is(OpRole::kVarHandle) &&
+      variable->attr<DataType>("dtype") != c.attr<DataType>("dtype")) {
+    return absl::InvalidArgumentError(absl::StrCat(variable->DebugName(), " is of type ",
+                                                   DataTypeName(variable->attr<DataType>("dtype")), ", not ",
+                                                   DataTypeName(c.attr<DataType>("dtype"))));
+  }
   c.set_output(0, VariableShapeBehind(c, 0));
   return absl::OkStatus();
 }

@@ -43,7 +43,7 @@ absl::StatusOr<bool> Executor::Holds(GuardId guard) const {
     bool holds = false;
     if (literal.predicate.valid()) {
       const TensorView& view = frame_.views_[plan_.literal_values[i]];
-      if (view.num_elements != 1 || view.dtype != DT_BOOL) {
+      if (view.rank() != 0 || view.dtype != DT_BOOL) {
         return absl::InvalidArgumentError(absl::StrCat(literal.predicate.node()->DebugName(),
                                                        ": a predicate has shape ", view.shape->ToString(),
                                                        ", expected a bool scalar"));
