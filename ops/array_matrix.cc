@@ -148,6 +148,10 @@ const BothNames matrix_diag_part({.name = "MatrixDiagPart",
 absl::Status MatrixSetDiagShape(ShapeContext& c) {
   SF_ASSIGN_OR_RETURN(Shape shape, c.WithRankAtLeast(0, 2));
   SF_RETURN_IF_ERROR(Annotate(DiagonalShape(shape).MergeWith(c.input(1)).status(), "the diagonals: "));
+  SF_ASSIGN_OR_RETURN(const Shape diagonal, c.WithRankAtLeast(1, 1));
+  if (!shape.has_rank() && diagonal.has_rank()) {
+    shape = diagonal.Slice(0, diagonal.rank() - 1).Concatenate(Shape::UnknownOfRank(2));
+  }
   c.set_output(0, std::move(shape));
   return absl::OkStatus();
 }

@@ -59,9 +59,14 @@ int64_t BlockSizeOf(const KernelSetup& setup) {
   return setup.num_inputs() == 2 ? setup.attr<int64_t>("block_size") : 0;
 }
 
+// With an attribute for both block sizes, the input is a batch of pictures.
+absl::StatusOr<Shape> RankChecked(const ShapeContext& c) {
+  return c.num_inputs() == 2 ? c.WithRank(0, 4) : absl::StatusOr<Shape>(c.input(0));
+}
+
 absl::Status SpaceToBatchShape(ShapeContext& c) {
   SF_ASSIGN_OR_RETURN(std::optional<Blocks> blocks, KnownBlocks(c));
-  Shape shape = c.input(0);
+  SF_ASSIGN_OR_RETURN(Shape shape, RankChecked(c));
   if (!shape.has_rank()) return absl::OkStatus();
   if (!blocks) return c.set_output(0, Shape::UnknownOfRank(shape.rank())), absl::OkStatus();
   SF_RETURN_IF_ERROR(CheckBlocks(*blocks, shape.rank()));
@@ -83,7 +88,7 @@ absl::Status SpaceToBatchShape(ShapeContext& c) {
 
 absl::Status BatchToSpaceShape(ShapeContext& c) {
   SF_ASSIGN_OR_RETURN(std::optional<Blocks> blocks, KnownBlocks(c));
-  Shape shape = c.input(0);
+  SF_ASSIGN_OR_RETURN(Shape shape, RankChecked(c));
   if (!shape.has_rank()) return absl::OkStatus();
   if (!blocks) return c.set_output(0, Shape::UnknownOfRank(shape.rank())), absl::OkStatus();
   SF_RETURN_IF_ERROR(CheckBlocks(*blocks, shape.rank()));

@@ -37,10 +37,15 @@ const OpRegistrar next_iteration(Passing("NextIteration", false, OpRole::kNextIt
                                          "A value for the next iteration."));
 const OpRegistrar ref_next_iteration(Passing("RefNextIteration", true, OpRole::kNextIteration, {},
                                              "A variable for the next iteration."));
+absl::Status LoopCondShape(ShapeContext& c) {
+  SF_ASSIGN_OR_RETURN(Shape scalar, c.WithRank(0, 0));
+  c.set_output(0, std::move(scalar));
+  return absl::OkStatus();
+}
 const OpRegistrar loop_cond({.name = "LoopCond",
                              .inputs = {"input: bool"},
                              .outputs = {"output: bool"},
-                             .shape = SameShape,
+                             .shape = LoopCondShape,
                              .gradient = kNotDifferentiable,
                              .role = OpRole::kLoopCond,
                              .doc = "Whether a loop goes on."});

@@ -94,8 +94,7 @@ void Diagonalize(double* a, int64_t n, double* v) {
 // lower triangle.
 absl::Status EigShape(ShapeContext& c) {
   SF_ASSIGN_OR_RETURN(const Shape a, SquareMatrices(c, 0));
-  if (!a.has_rank()) return absl::OkStatus();
-  c.set_output(0, a.Slice(0, a.rank() - 1));
+  if (a.has_rank()) c.set_output(0, a.Slice(0, a.rank() - 1));
   c.set_output(1, c.attr<bool>("compute_v") ? a : Shape({0}));
   return absl::OkStatus();
 }

@@ -99,7 +99,8 @@ absl::Status GradShape(ShapeContext& c) {
   for (int i = 6; i < 10; ++i) {
     SF_ASSIGN_OR_RETURN(state, state.MergeWith(c.input(i)));
   }
-  c.set_output(0, c.input(0));
+  SF_ASSIGN_OR_RETURN(Shape x, c.WithRank(0, 2));
+  c.set_output(0, std::move(x));
   c.set_output(1, state);
   c.set_output(2, state);
   c.set_output(3, {state.dim(0), state.dim(1) < 0 ? Shape::kUnknownDim : MultiplySizes(state.dim(1), 2)});

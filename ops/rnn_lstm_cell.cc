@@ -235,7 +235,11 @@ absl::Status BlockGradShape(ShapeContext& c) {
   for (int i = 9; i < 18; ++i) {
     SF_ASSIGN_OR_RETURN(state, state.MergeWith(c.input(i)));
   }
-  for (int i = 0; i < 8; ++i) c.set_output(i, c.input(1 + i));
+  constexpr int kRanks[] = {3, 2, 2, 2, 1, 1, 1, 1};
+  for (int i = 0; i < 8; ++i) {
+    SF_ASSIGN_OR_RETURN(Shape shape, c.WithRank(1 + i, kRanks[i]));
+    c.set_output(i, std::move(shape));
+  }
   return absl::OkStatus();
 }
 
