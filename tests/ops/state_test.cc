@@ -122,6 +122,26 @@ TEST(Declarations, NameTheirSlot) {
   EXPECT_TRUE(BitwiseEqual(*value, T({1, 2})));
 }
 
+// Which of several variables a handle or a reference is must be known before the step.
+TEST(Declarations, AreUnknownWhereTheStepChooses) {
+  Graph g;
+  const Variable v = NewVariable(g, T({1, 2}), {.name = "v", .use_resource = true});
+  const Variable w = NewVariable(g, T({3, 4}), {.name = "w", .use_resource = true});
+  const Output is_w = Placeholder(g, {.dtype = DT_BOOL, .shape = {}, .name = "is_w"});
+  const SwitchOutputs from_v = Switch(v.ref(), is_w), from_w = Switch(w.ref(), is_w);
+  EXPECT_EQ(VariableBehind(Merge({from_v.output_false, from_v.output_true}).output), v.ref().node());
+  const Output chosen = Merge({from_v.output_false, from_w.output_true}).output;
+  EXPECT_EQ(VariableBehind(chosen), nullptr);
+  const Output stacked = Gather(Stack({v.ref(), w.ref()}), Const(g, Tensor(int32_t{1})));
+  EXPECT_EQ(VariableBehind(stacked), nullptr);
+  Session session(g);
+  ASSERT_TRUE(session.Initialize().ok());
+  for (const Output& handle : {chosen, stacked}) {
+    const auto value = session.Run({{is_w, Tensor(true)}}, ReadVariable(handle, DT_FLOAT));
+    EXPECT_EQ(value.status().code(), absl::StatusCode::kUnimplemented) << value.status();
+  }
+}
+
 // A variable without a fixed shape takes any when it is not to be validated.
 TEST(Declarations, TakeAnyShapeWhenNoneIsFixed) {
   Graph g;
