@@ -61,6 +61,43 @@ Output QueueIsClosed(Operand queue, const OpOptions& options = {});  // bool
 // Nothing can be added any more. When run: Cancelled for a queue that is closed already.
 Operation QueueClose(Operand queue, const OpOptions& options = {});
 
+// ---- Readers: records of the files whose names a queue of strings holds (ops/reader.cc) ----
+//
+//   const FileRecord line = ReaderRead(TextLineReader(g), queue);
+//
+// A reader takes the next name when it has read a file to its end, and lives in its session as a queue does. When run:
+// what taking from the queue gives; errors of the file; DataLoss for a damaged record.
+
+struct ReaderOptions {
+  std::string shared_name = "";
+  std::string name = "";
+  std::source_location where = std::source_location::current();
+};
+// Records are whole files (the key is the file's name), the names themselves, TFRecords ("name:offset"), lines of text
+// ("name:line", counted from 1), or so many bytes ("name:record", counted from 0).
+Output WholeFileReader(Graph& g, const ReaderOptions& options = {});
+Output IdentityReader(Graph& g, const ReaderOptions& options = {});
+Output TFRecordReader(Graph& g, const ReaderOptions& options = {});
+Output TextLineReader(Graph& g, int64_t skip_header_lines = 0, const ReaderOptions& options = {});
+struct RecordSizes {
+  int64_t record_bytes = 1;
+  int64_t header_bytes = 0;  // at the beginning and at the end of a file
+  int64_t footer_bytes = 0;
+  int64_t hop_bytes = 0;  // from one record to the next; 0: record_bytes
+};
+Output FixedLengthRecordReader(Graph& g, const RecordSizes& sizes, const ReaderOptions& options = {});
+
+struct FileRecord {
+  Output key, value;  // string scalars, or vectors of as many as were read
+};
+FileRecord ReaderRead(Operand reader, Operand queue, const OpOptions& options = {});
+// Up to num_records (an int64 scalar) records of one file, and at least one.
+FileRecord ReaderReadUpTo(Operand reader, Operand queue, Operand num_records, const OpOptions& options = {});
+Output ReaderNumRecordsProduced(Operand reader, const OpOptions& options = {});     // int64
+Output ReaderNumWorkUnitsCompleted(Operand reader, const OpOptions& options = {});  // int64
+// Begins anew with the next file.
+Operation ReaderReset(Operand reader, const OpOptions& options = {});
+
 }  // namespace staticflow
 
 #endif  // STATICFLOW_OPS_QUEUE_H_

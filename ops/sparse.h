@@ -102,6 +102,26 @@ SparseParts SetOperation(const SparseParts& a, const SparseParts& b, const std::
 // The number of different elements of each set, int32.
 Output SetSize(const SparseParts& a, const OpOptions& options = {});
 
+// ---- Crosses of features (ops/sparse_cross.cc) ----
+
+struct SparseCrossOptions {
+  std::string separator = "_X_";
+  std::string name = "";
+};
+// For every example all combinations of one value of each feature, as text: [examples, most combinations]. A feature is
+// sparse or a matrix with a row for each example, of int64 or strings. When run: InvalidArgument for features of other
+// shapes or of different numbers of examples.
+SparseParts SparseCross(absl::Span<const SparseParts> sparse, absl::Span<const Output> dense = {},
+                        const SparseCrossOptions& options = {});
+struct SparseCrossHashedOptions {
+  int64_t num_buckets = 0;          // the crosses are int64 below this; 0: below 2^63 - 1
+  int64_t hash_key = 0xDECAFCAFFE;  // what the hashes start from
+  std::string name = "";
+};
+// The same as hashes, as columns of crossed features in tf.feature_column have them.
+SparseParts SparseCrossHashed(absl::Span<const SparseParts> sparse, absl::Span<const Output> dense = {},
+                              const SparseCrossHashedOptions& options = {});
+
 // ---- As strings or variants (ops/sparse_serialize.cc) ----
 
 struct SerializeSparseOptions {

@@ -1,5 +1,7 @@
 // StringToHashBucket, StringToHashBucketFast, StringToHashBucketStrong, Fingerprint: strings as numbers, by the hash
 // functions that TensorFlow uses, so that models find their features again. Contracts: ops/strings.h.
+#include "ops/string_hash.h"
+
 #include <algorithm>
 #include <bit>
 
@@ -74,6 +76,8 @@ Two WeakHash(const char* s, uint64_t a, uint64_t b) {
   return {a + z, b + c};
 }
 
+}  // namespace
+
 uint64_t FarmFingerprint(absl::string_view text) {
   const char* s = text.data();
   const size_t n = text.size();
@@ -108,6 +112,8 @@ uint64_t FarmFingerprint(absl::string_view text) {
                   HashPair(v.second, w.second, factor) + x, factor);
 }
 
+namespace {
+
 // --- TensorFlow's own Hash64, of the Murmur family ---
 
 uint64_t MurmurHash(absl::string_view text) {
@@ -129,7 +135,7 @@ uint64_t MurmurHash(absl::string_view text) {
   return h ^ (h >> kShift);
 }
 
-// --- SipHash-2-4, a hash with a secret key ---
+}  // namespace
 
 uint64_t SipHash(const uint64_t key[2], absl::string_view text) {
   uint64_t v0 = key[0] ^ 0x736f6d6570736575, v1 = key[1] ^ 0x646f72616e646f6d;
@@ -153,6 +159,8 @@ uint64_t SipHash(const uint64_t key[2], absl::string_view text) {
   for (int k = 0; k < 4; ++k) round();
   return v0 ^ v1 ^ v2 ^ v3;
 }
+
+namespace {
 
 absl::Status HashShape(ShapeContext& c) {
   if (c.node().op().FindAttr("key") != nullptr && c.attr<std::vector<int64_t>>("key").size() != 2) {

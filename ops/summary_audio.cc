@@ -6,37 +6,13 @@
 #include "graph/gradients.h"
 #include "graph/shape_inference.h"
 #include "ops/array.h"
+#include "ops/audio_file.h"
 #include "ops/elementwise.h"
 #include "ops/summary.h"
 #include "ops/summary_message.h"
 
 namespace staticflow {
 namespace {
-
-void AppendLittle(std::string* bytes, uint32_t value, int count) {
-  for (int i = 0; i < count; ++i) bytes->push_back(static_cast<char>(value >> (8 * i)));
-}
-// 16 bits per sample.
-std::string EncodeWav(const float* samples, int64_t frames, int64_t channels, uint32_t rate) {
-  const uint32_t size = static_cast<uint32_t>(frames * channels * 2), frame = static_cast<uint32_t>(channels * 2);
-  std::string wav = "RIFF";
-  AppendLittle(&wav, size + 36, 4);
-  wav.append("WAVEfmt ");
-  AppendLittle(&wav, 16, 4);
-  AppendLittle(&wav, 1, 2);
-  AppendLittle(&wav, static_cast<uint32_t>(channels), 2);
-  AppendLittle(&wav, rate, 4);
-  AppendLittle(&wav, rate * frame, 4);
-  AppendLittle(&wav, frame, 2);
-  AppendLittle(&wav, 16, 2);
-  wav.append("data");
-  AppendLittle(&wav, size, 4);
-  for (int64_t i = 0; i < frames * channels; ++i) {
-    const float value = std::isnan(samples[i]) ? 0 : std::clamp(std::round(samples[i] * 32768), -32768.0f, 32767.0f);
-    AppendLittle(&wav, static_cast<uint32_t>(static_cast<int32_t>(value)), 2);
-  }
-  return wav;
-}
 
 absl::Status AudioShape(ShapeContext& c) {
   SF_RETURN_IF_ERROR(c.WithRank(0, 0).status());
@@ -63,8 +39,8 @@ absl::Status WriteSounds(KernelContext& c, float rate, int64_t max_outputs) {
     audio.Float(kSampleRate, rate);
     audio.Varint(kNumChannels, static_cast<uint64_t>(channels));
     audio.Varint(kLengthFrames, static_cast<uint64_t>(frames));
-    audio.Bytes(kEncodedAudio, EncodeWav(tensor.as<float>() + i * samples, frames, channels,
-                                         static_cast<uint32_t>(std::nearbyint(rate))));
+    audio.Bytes(kEncodedAudio, WaveFile(tensor.as<float>() + i * samples, frames, channels,
+                                        static_cast<uint32_t>(std::nearbyint(rate))));
     audio.Bytes(kContentType, "audio/wav");
     const std::string& tag = c.scalar<std::string>(0);
     MessageWriter value;

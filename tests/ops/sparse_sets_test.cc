@@ -1,6 +1,8 @@
 // Sparse tensors compared, and as sets. Values: TensorFlow 2.21.
 #include <limits>
 
+#include "ops/sparse.h"
+#include "runtime/session.h"
 #include "tests/op_test.h"
 
 namespace staticflow {
@@ -167,6 +169,137 @@ INSTANTIATE_OP_TEST(SetSize, {{.name = "sizes",
                               {.name = "strings",
                                .inputs = {M<int64_t>({{0, 0}, {0, 1}}), T<std::string>({"a", "a"}), T<int64_t>({3, 3})},
                                .want = {T<int32_t>({1, 0, 0})}}});
+
+// ---- Crosses of features. Values: TensorFlow 2.21. ----
+
+INSTANTIATE_OP_TEST(
+    SparseCross,
+    {{.name = "hashes",
+      .inputs = {T<int64_t>({3, 2}, {0, 0, 0, 1, 2, 0}), T<int64_t>({4, 2}, {0, 0, 1, 0, 2, 0, 2, 1}),
+                 T<std::string>({3}, {"a", "b", "c"}), T<int64_t>({4}, {7, -8, 9, 10}), T<int64_t>({2}, {3, 2}),
+                 T<int64_t>({2}, {3, 2})},
+      .attrs = {{"N", int64_t{2}},
+                {"sparse_types", std::vector<DataType>{DT_STRING, DT_INT64}},
+                {"dense_types", std::vector<DataType>{}},
+                {"hashed_output", true},
+                {"num_buckets", int64_t{0}},
+                {"hash_key", int64_t{956888297470}},
+                {"out_type", DT_INT64},
+                {"internal_type", DT_INT64}},
+      .want = {T<int64_t>({4, 2}, {0, 0, 0, 1, 2, 0, 2, 1}),
+               T<int64_t>({4}, {3509787333349122856, 443223928722139976, 275615255459328304, 1626759058771676473}),
+               T<int64_t>({2}, {3, 2})}},
+     {.name = "buckets",
+      .inputs = {T<int64_t>({3, 2}, {0, 0, 0, 1, 2, 0}), T<std::string>({3}, {"a", "b", "c"}), T<int64_t>({2}, {3, 2}),
+                 T<int64_t>({3, 2}, {1, 2, 3, 4, 5, 6}), T<std::string>({3, 1}, {"x", "y", "z"})},
+      .attrs = {{"N", int64_t{1}},
+                {"sparse_types", std::vector<DataType>{DT_STRING}},
+                {"dense_types", std::vector<DataType>{DT_INT64, DT_STRING}},
+                {"hashed_output", true},
+                {"num_buckets", int64_t{100}},
+                {"hash_key", int64_t{956888297470}},
+                {"out_type", DT_INT64},
+                {"internal_type", DT_INT64}},
+      .want = {T<int64_t>({6, 2}, {0, 0, 0, 1, 0, 2, 0, 3, 2, 0, 2, 1}), T<int64_t>({6}, {67, 31, 1, 21, 30, 33}),
+               T<int64_t>({2}, {3, 4})}},
+     {.name = "text",
+      .inputs = {T<int64_t>({3, 2}, {0, 0, 0, 1, 2, 0}), T<std::string>({3}, {"a", "b", "c"}), T<int64_t>({2}, {3, 2}),
+                 T<std::string>({3, 1}, {"x", "y", "z"})},
+      .attrs = {{"N", int64_t{1}},
+                {"sparse_types", std::vector<DataType>{DT_STRING}},
+                {"dense_types", std::vector<DataType>{DT_STRING}},
+                {"hashed_output", false},
+                {"num_buckets", int64_t{0}},
+                {"hash_key", int64_t{956888297470}},
+                {"out_type", DT_STRING},
+                {"internal_type", DT_STRING}},
+      .want = {T<int64_t>({3, 2}, {0, 0, 0, 1, 2, 0}), T<std::string>({3}, {"a_X_x", "b_X_x", "c_X_z"}),
+               T<int64_t>({2}, {3, 2})}},
+     {.name = "numbers among strings",
+      .inputs = {T<int64_t>({4, 2}, {0, 0, 1, 0, 2, 0, 2, 1}), T<int64_t>({4}, {7, -8, 9, 10}), T<int64_t>({2}, {3, 2}),
+                 T<std::string>({3, 1}, {"x", "y", "z"})},
+      .attrs = {{"N", int64_t{1}},
+                {"sparse_types", std::vector<DataType>{DT_INT64}},
+                {"dense_types", std::vector<DataType>{DT_STRING}},
+                {"hashed_output", true},
+                {"num_buckets", int64_t{0}},
+                {"hash_key", int64_t{956888297470}},
+                {"out_type", DT_INT64},
+                {"internal_type", DT_STRING}},
+      .want_error = "a feature is int64"},
+     {.name = "other examples",
+      .inputs = {T<int64_t>({3, 2}, {0, 0, 0, 1, 2, 0}), T<int64_t>({3, 2}, {0, 0, 0, 1, 2, 0}),
+                 T<std::string>({3}, {"a", "b", "c"}), T<std::string>({3}, {"a", "b", "c"}), T<int64_t>({2}, {3, 2}),
+                 T<int64_t>({2}, {4, 2})},
+      .attrs = {{"N", int64_t{2}},
+                {"sparse_types", std::vector<DataType>{DT_STRING, DT_STRING}},
+                {"dense_types", std::vector<DataType>{}},
+                {"hashed_output", true},
+                {"num_buckets", int64_t{0}},
+                {"hash_key", int64_t{956888297470}},
+                {"out_type", DT_INT64},
+                {"internal_type", DT_INT64}},
+      .want_error = "a feature has 4 examples, another 3"}});
+
+INSTANTIATE_OP_TEST(
+    SparseCrossHashed,
+    {{.name = "plain",
+      .inputs = {T<int64_t>({3, 2}, {0, 0, 0, 1, 2, 0}), T<int64_t>({4, 2}, {0, 0, 1, 0, 2, 0, 2, 1}),
+                 T<std::string>({3}, {"a", "b", "c"}), T<int64_t>({4}, {7, -8, 9, 10}), T<int64_t>({2}, {3, 2}),
+                 T<int64_t>({2}, {3, 2}), T<std::string>({3, 1}, {"x", "y", "z"}), Tensor(int64_t{0}), Tensor(false),
+                 T<int64_t>({3, 4})},
+      .attrs = {{"N", int64_t{2}},
+                {"sparse_types", std::vector<DataType>{DT_STRING, DT_INT64}},
+                {"dense_types", std::vector<DataType>{DT_STRING}}},
+      .want = {T<int64_t>({4, 2}, {0, 0, 0, 1, 2, 0, 2, 1}),
+               T<int64_t>({4}, {6683461084383398703, 7099651284108175283, 7350542135854967175, 8931831781135955310}),
+               T<int64_t>({2}, {3, 2})}},
+     {.name = "with a key",
+      .inputs = {T<int64_t>({3, 2}, {0, 0, 0, 1, 2, 0}), T<std::string>({3}, {"a", "b", "c"}), T<int64_t>({2}, {3, 2}),
+                 T<std::string>({3, 1}, {"x", "y", "z"}), Tensor(int64_t{1000}), Tensor(true), T<int64_t>({3, 4})},
+      .attrs = {{"N", int64_t{1}},
+                {"sparse_types", std::vector<DataType>{DT_STRING}},
+                {"dense_types", std::vector<DataType>{DT_STRING}}},
+      .want = {T<int64_t>({3, 2}, {0, 0, 0, 1, 2, 0}), T<int64_t>({3}, {341, 3, 203}), T<int64_t>({2}, {3, 2})}},
+     {.name = "dense rows",
+      .inputs = {T<int64_t>({3, 2}, {0, 0, 0, 1, 2, 0}), T<std::string>({3}, {"a", "b", "c"}), T<int64_t>({2}, {3, 2}),
+                 T<int64_t>({2, 2}, {1, 2, 3, 4}), Tensor(int64_t{0}), Tensor(false), T<int64_t>({3, 4})},
+      .attrs = {{"N", int64_t{1}},
+                {"sparse_types", std::vector<DataType>{DT_STRING}},
+                {"dense_types", std::vector<DataType>{DT_INT64}}},
+      .want_error = "expected 3 rows"}});
+
+INSTANTIATE_OP_TEST(
+    SparseCrossV2,
+    {{.name = "dense and sparse",
+      .inputs = {T<int64_t>({3, 2}, {0, 0, 0, 1, 2, 0}), T<int64_t>({4, 2}, {0, 0, 1, 0, 2, 0, 2, 1}),
+                 T<std::string>({3}, {"a", "b", "c"}), T<int64_t>({4}, {7, -8, 9, 10}), T<int64_t>({2}, {3, 2}),
+                 T<int64_t>({2}, {3, 2}), T<int64_t>({3, 2}, {1, 2, 3, 4, 5, 6}), Tensor("-")},
+      .attrs = {{"N", int64_t{2}},
+                {"sparse_types", std::vector<DataType>{DT_STRING, DT_INT64}},
+                {"dense_types", std::vector<DataType>{DT_INT64}}},
+      .want = {T<int64_t>({8, 2}, {0, 0, 0, 1, 0, 2, 0, 3, 2, 0, 2, 1, 2, 2, 2, 3}),
+               T<std::string>({8}, {"a-7-1", "a-7-2", "b-7-1", "b-7-2", "c-9-5", "c-9-6", "c-10-5", "c-10-6"}),
+               T<int64_t>({2}, {3, 4})}},
+     {.name = "one feature",
+      .inputs = {T<std::string>({3, 1}, {"x", "y", "z"}), Tensor("-")},
+      .attrs = {{"N", int64_t{0}},
+                {"sparse_types", std::vector<DataType>{}},
+                {"dense_types", std::vector<DataType>{DT_STRING}}},
+      .want = {T<int64_t>({3, 2}, {0, 0, 1, 0, 2, 0}), T<std::string>({3}, {"x", "y", "z"}),
+               T<int64_t>({2}, {3, 1})}}});
+
+TEST(SparseCross, IsBuilt) {
+  Graph g;
+  const SparseParts words = {Const(g, M<int64_t>({{0, 0}})), Const(g, T<std::string>({"a"})),
+                             Const(g, T<int64_t>({1, 1}))};
+  const Output numbers = Const(g, M<int64_t>({{1, 2}}));
+  const auto values = Session(g).Run({}, {SparseCross({&words, 1}, {&numbers, 1}).values,
+                                          SparseCrossHashed({&words, 1}, {&numbers, 1}, {.num_buckets = 1}).values});
+  ASSERT_TRUE(values.ok()) << values.status();
+  EXPECT_TRUE(BitwiseEqual((*values)[0], T<std::string>({"a_X_1", "a_X_2"})));
+  EXPECT_TRUE(BitwiseEqual((*values)[1], T<int64_t>({0, 0})));
+}
 
 }  // namespace
 }  // namespace staticflow
