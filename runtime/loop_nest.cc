@@ -30,12 +30,13 @@ class LoopNest {
 
  private:
   struct CompiledStep {
-    LaneOp op = LaneOp::kCopy;
     LaneFunction function = nullptr;
     int operands = 0;
     bool over_rows = false;
-    std::array<int, 4> places = {};  // the operands', at 3 the result's; of a step on scalars their slots
+    std::array<int, 4> places = {};  // the operands', at 3 the result's
   };
+  // Numbers of places by kind, level and index.
+  using PlaceNumbers = std::array<std::array<std::vector<int>, 3>, 3>;
   // A pointer that moves from strip to strip.
   struct Moving {
     int step;
@@ -74,7 +75,7 @@ class LoopNest {
     return level == LaneLevel::kMatrix && view.row_stride >= column + kLanes;
   }
   Address Find(const KernelContext& c, const Memory& memory, const Place& place, int64_t column, bool tail) const;
-  int NumberOf(const Place& place);
+  int NumberOf(const Place& place, PlaceNumbers* numbers);
   void BuildCalls(const KernelContext& c, const Memory& memory, int64_t column, bool tail) const;
   void CompileSteps();
   void RunScalars(const KernelContext& c, const Memory& memory) const;
@@ -96,9 +97,8 @@ class LoopNest {
   int64_t width_ = 0;          // their columns, up to whole vectors
   std::vector<Place> places_;  // by register
   std::array<int, 3> num_slots_ = {};
-  std::vector<std::pair<int, int>> filled_;  // scalars that come from outside, with their slots
-  std::vector<Place> step_places_;           // each once
-  std::vector<CompiledStep> scalar_steps_;
+  LaneScalars scalars_;
+  std::vector<Place> step_places_;  // each once
   std::vector<CompiledStep> steps_;
   std::vector<Moving> moving_;
 };
@@ -116,8 +116,9 @@ LoopNest::LoopNest(LoopProgram program) : program_(std::move(program)) {
   for (size_t r = 0; r < program_.registers.size(); ++r) places_.push_back(placement.place(static_cast<int>(r)));
   for (size_t r = 0; r < program_.registers.size(); ++r) {
     const LoopProgram::Register& reg = program_.registers[r];
-    if (reg.level != LaneLevel::kScalar || (reg.input < 0 && !reg.is_constant)) continue;
-    filled_.push_back({static_cast<int>(r), places_[r].index});
+    if (reg.level != LaneLevel::kScalar) continue;
+    if (reg.is_constant) scalars_.Constant(places_[r].index, reg.constant);
+    if (reg.input >= 0) scalars_.Operand(places_[r].index, reg.input);
   }
   for (int level = 0; level < 3; ++level) num_slots_[level] = placement.num_slots(static_cast<LaneLevel>(level));
   CompileSteps();
@@ -125,12 +126,18 @@ LoopNest::LoopNest(LoopProgram program) : program_(std::move(program)) {
 
 void LoopNest::CompileSteps() {
   const StepPairs pairs(program_);
+  PlaceNumbers numbers;
   const int n = static_cast<int>(program_.steps.size());
   for (int s = 0; s < n; ++s) {
     const LoopProgram::Step& step = program_.steps[s];
     const LaneLevel level = program_.level(step.y);
-    CompiledStep compiled{.op = step.op, .function = LaneFunctionFor(step.op), .operands = NumLaneOperands(step.op)};
     std::array<int, 3> x = step.x;
+    if (level == LaneLevel::kScalar) {
+      for (int k = 0; k < NumLaneOperands(step.op); ++k) x[k] = places_[x[k]].index;
+      scalars_.Step(step.op, x, places_[step.y].index);
+      continue;
+    }
+    CompiledStep compiled{.function = LaneFunctionFor(step.op), .operands = NumLaneOperands(step.op)};
     const std::optional<StepPairs::Pair> pair = s + 1 < n ? pairs.Find(s + 1) : std::nullopt;
     if (pair.has_value() && pair->first == s) {
       compiled.function = LaneFunctionFor(pair->op);
@@ -139,25 +146,25 @@ void LoopNest::CompileSteps() {
       ++s;
     }
     compiled.over_rows = level == LaneLevel::kMatrix || step.op == LaneOp::kSumRows;
-    const bool on_scalars = level == LaneLevel::kScalar;
     for (int k : {0, 1, 2, 3}) {
       if (k >= compiled.operands && k != 3) continue;
       const Place& place = places_[k < 3 ? x[k] : program_.steps[s].y];
-      compiled.places[k] = on_scalars ? place.index : NumberOf(place);
-      if (!on_scalars && place.kind != Place::kSlot) moving_.push_back({static_cast<int>(steps_.size()), k});
+      compiled.places[k] = NumberOf(place, &numbers);
+      if (place.kind != Place::kSlot) moving_.push_back({static_cast<int>(steps_.size()), k});
     }
-    (on_scalars ? scalar_steps_ : steps_).push_back(compiled);
+    steps_.push_back(compiled);
   }
 }
 
-int LoopNest::NumberOf(const Place& place) {
-  const int n = static_cast<int>(step_places_.size());
-  for (int i = 0; i < n; ++i) {
-    const Place& p = step_places_[i];
-    if (p.kind == place.kind && p.level == place.level && p.index == place.index) return i;
+int LoopNest::NumberOf(const Place& place, PlaceNumbers* numbers) {
+  std::vector<int>& of_index = (*numbers)[place.kind][static_cast<int>(place.level)];
+  if (of_index.size() <= static_cast<size_t>(place.index)) of_index.resize(place.index + 1, -1);
+  int& number = of_index[place.index];
+  if (number < 0) {
+    number = static_cast<int>(step_places_.size());
+    step_places_.push_back(place);
   }
-  step_places_.push_back(place);
-  return n;
+  return number;
 }
 
 LoopNest::Address LoopNest::Find(const KernelContext& c, const Memory& memory, const Place& place, int64_t column,
@@ -199,16 +206,8 @@ void LoopNest::BuildCalls(const KernelContext& c, const Memory& memory, int64_t 
 }
 
 void LoopNest::RunScalars(const KernelContext& c, const Memory& memory) const {
-  float* values = memory.scalars;
-  for (const auto& [reg, slot] : filled_) {
-    const LoopProgram::Register& r = program_.registers[reg];
-    values[slot] = r.is_constant ? r.constant : *c.in<float>(r.input);
-  }
-  for (const CompiledStep& step : scalar_steps_) {
-    const float* x[3];
-    for (int k = 0; k < step.operands; ++k) x[k] = values + step.places[k];
-    values[step.places[3]] = ComputeScalar(step.op, step.function, step.operands, x);
-  }
+  const float* values = memory.scalars;
+  scalars_.Run(c, memory.scalars);
   if (steps_.empty()) return;
   for (int slot = 0; slot < num_slots_[0]; ++slot) std::fill_n(memory.slots[0] + slot * kLanes, kLanes, values[slot]);
 }

@@ -2,6 +2,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <random>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -326,6 +327,31 @@ TEST(LoopNestTest, ScalarsAlone) {
   EXPECT_EQ(bx.data[0], want);
   EXPECT_EQ(copy.data[0], want);
   EXPECT_EQ(beta_again.data[0], b);
+}
+
+// Operands that the step before made, in either place or both, and older ones.
+TEST(LoopNestTest, ScalarsFollowEachOther) {
+  LoopProgram program;
+  std::vector<int> registers = {program.AddInput(LaneLevel::kScalar), program.AddConstant(-0.75f)};
+  std::vector<float> want = {0.3f, -0.75f};
+  std::mt19937 bits(7);
+  for (int i = 0; i < 300; ++i) {
+    const auto operand = [&] { return bits() % 2 == 0 ? registers.size() - 1 : bits() % registers.size(); };
+    const size_t a = operand(), b = operand();
+    const LaneOp ops[] = {LaneOp::kAdd, LaneOp::kSub, LaneOp::kMul, LaneOp::kMaximum, LaneOp::kNeg};
+    const float values[] = {want[a] + want[b], want[a] - want[b], want[a] * want[b], std::max(want[a], want[b]),
+                            -want[a]};
+    const int op = static_cast<int>(bits() % 5);
+    if (std::fabs(values[op]) > 1e3f) continue;
+    registers.push_back(program.AddStep(ops[op], {registers[a], op == 4 ? -1 : registers[b], -1}));
+    want.push_back(values[op]);
+  }
+  program.results = {{registers.back()}, {registers[registers.size() / 2]}};
+  Block x(1, 1), last(1, 1), middle(1, 1);
+  x.data = {0.3f};
+  RunLoop(program, {&x}, {&last, &middle});
+  EXPECT_EQ(last.data[0], want.back());
+  EXPECT_EQ(middle.data[0], want[want.size() / 2]);
 }
 
 TEST(LoopNestTest, AnEmptyPartDoesNothing) {
