@@ -17,6 +17,7 @@ struct Float8 {
   static constexpr int kWidth = 8;
   static constexpr int kMaxVectors = 4;
   static constexpr int kUsualVectors = 2;
+  static constexpr int kMostTail = 0;
   static constexpr int kMaxRows[] = {0, 12, 6, 3, 2};
   static Vector Zero() { return _mm256_setzero_ps(); }
   static Vector Broadcast(const float* p) { return _mm256_broadcast_ss(p); }
@@ -41,17 +42,17 @@ struct Float8 {
   static Vector TwoRows(const float* src, int64_t ld) {
     return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(src)), _mm_loadu_ps(src + 4 * ld), 1);
   }
-  static void TransposeTile(const float* src, int64_t ld_src, float* dst, int64_t ld_dst) {
+  static void LoadTransposed(const float* src, int64_t ld_src, Vector (&column)[kTileDepth]) {
     const Vector r0 = TwoRows(src, ld_src);
     const Vector r1 = TwoRows(src + ld_src, ld_src);
     const Vector r2 = TwoRows(src + 2 * ld_src, ld_src);
     const Vector r3 = TwoRows(src + 3 * ld_src, ld_src);
     const Vector low01 = _mm256_unpacklo_ps(r0, r1), high01 = _mm256_unpackhi_ps(r0, r1);
     const Vector low23 = _mm256_unpacklo_ps(r2, r3), high23 = _mm256_unpackhi_ps(r2, r3);
-    Store(dst, _mm256_shuffle_ps(low01, low23, 0x44));
-    Store(dst + ld_dst, _mm256_shuffle_ps(low01, low23, 0xee));
-    Store(dst + 2 * ld_dst, _mm256_shuffle_ps(high01, high23, 0x44));
-    Store(dst + 3 * ld_dst, _mm256_shuffle_ps(high01, high23, 0xee));
+    column[0] = _mm256_shuffle_ps(low01, low23, 0x44);
+    column[1] = _mm256_shuffle_ps(low01, low23, 0xee);
+    column[2] = _mm256_shuffle_ps(high01, high23, 0x44);
+    column[3] = _mm256_shuffle_ps(high01, high23, 0xee);
   }
 };
 
@@ -61,6 +62,7 @@ struct Double4 {
   static constexpr int kWidth = 4;
   static constexpr int kMaxVectors = 4;
   static constexpr int kUsualVectors = 2;
+  static constexpr int kMostTail = 0;
   static constexpr int kMaxRows[] = {0, 12, 6, 3, 2};
   static Vector Zero() { return _mm256_setzero_pd(); }
   static Vector Broadcast(const double* p) { return _mm256_broadcast_sd(p); }
@@ -83,10 +85,10 @@ struct Double4 {
   static Vector TwoRows(const double* src, int64_t ld) {
     return _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(src)), _mm_loadu_pd(src + 2 * ld), 1);
   }
-  static void TransposeTile(const double* src, int64_t ld_src, double* dst, int64_t ld_dst) {
+  static void LoadTransposed(const double* src, int64_t ld_src, Vector (&column)[kTileDepth]) {
     const Vector r0 = TwoRows(src, ld_src), r1 = TwoRows(src + ld_src, ld_src);
-    Store(dst, _mm256_unpacklo_pd(r0, r1));
-    Store(dst + ld_dst, _mm256_unpackhi_pd(r0, r1));
+    column[0] = _mm256_unpacklo_pd(r0, r1);
+    column[1] = _mm256_unpackhi_pd(r0, r1);
   }
 };
 

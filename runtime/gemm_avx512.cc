@@ -33,6 +33,7 @@ struct Float16 {
   static constexpr int kWidth = 16;
   static constexpr int kMaxVectors = 8;
   static constexpr int kUsualVectors = 4;
+  static constexpr int kMostTail = 4;
   static constexpr int kMaxRows[] = {0, 14, 14, 9, 6, 4, 4, 3, 3};
   static Vector Zero() { return _mm512_setzero_ps(); }
   static Vector Broadcast(const float* p) { return _mm512_set1_ps(*p); }
@@ -57,17 +58,17 @@ struct Float16 {
     v = _mm512_insertf32x4(v, _mm_loadu_ps(src + 8 * ld), 2);
     return _mm512_insertf32x4(v, _mm_loadu_ps(src + 12 * ld), 3);
   }
-  static void TransposeTile(const float* src, int64_t ld_src, float* dst, int64_t ld_dst) {
+  static void LoadTransposed(const float* src, int64_t ld_src, Vector (&column)[kTileDepth]) {
     const Vector r0 = FourRows(src, ld_src);
     const Vector r1 = FourRows(src + ld_src, ld_src);
     const Vector r2 = FourRows(src + 2 * ld_src, ld_src);
     const Vector r3 = FourRows(src + 3 * ld_src, ld_src);
     const Vector low01 = _mm512_unpacklo_ps(r0, r1), high01 = _mm512_unpackhi_ps(r0, r1);
     const Vector low23 = _mm512_unpacklo_ps(r2, r3), high23 = _mm512_unpackhi_ps(r2, r3);
-    Store(dst, _mm512_shuffle_ps(low01, low23, 0x44));
-    Store(dst + ld_dst, _mm512_shuffle_ps(low01, low23, 0xee));
-    Store(dst + 2 * ld_dst, _mm512_shuffle_ps(high01, high23, 0x44));
-    Store(dst + 3 * ld_dst, _mm512_shuffle_ps(high01, high23, 0xee));
+    column[0] = _mm512_shuffle_ps(low01, low23, 0x44);
+    column[1] = _mm512_shuffle_ps(low01, low23, 0xee);
+    column[2] = _mm512_shuffle_ps(high01, high23, 0x44);
+    column[3] = _mm512_shuffle_ps(high01, high23, 0xee);
   }
 };
 
@@ -78,6 +79,7 @@ struct Double8 {
   static constexpr int kWidth = 8;
   static constexpr int kMaxVectors = 4;
   static constexpr int kUsualVectors = 2;
+  static constexpr int kMostTail = 0;
   static constexpr int kMaxRows[] = {0, 14, 14, 9, 6};
   static Vector Zero() { return _mm512_setzero_pd(); }
   static Vector Broadcast(const double* p) { return _mm512_set1_pd(*p); }
@@ -97,10 +99,10 @@ struct Double8 {
     v = _mm512_insertf64x2(v, _mm_loadu_pd(src + 4 * ld), 2);
     return _mm512_insertf64x2(v, _mm_loadu_pd(src + 6 * ld), 3);
   }
-  static void TransposeTile(const double* src, int64_t ld_src, double* dst, int64_t ld_dst) {
+  static void LoadTransposed(const double* src, int64_t ld_src, Vector (&column)[kTileDepth]) {
     const Vector r0 = FourRows(src, ld_src), r1 = FourRows(src + ld_src, ld_src);
-    Store(dst, _mm512_unpacklo_pd(r0, r1));
-    Store(dst + ld_dst, _mm512_unpackhi_pd(r0, r1));
+    column[0] = _mm512_unpacklo_pd(r0, r1);
+    column[1] = _mm512_unpackhi_pd(r0, r1);
   }
 };
 

@@ -5,14 +5,15 @@
 // V has: Element, Vector, kWidth (elements of a vector), kMaxRows[NV] (rows of the register block that is NV vectors
 // wide, NV = 1..kMaxVectors), kUsualVectors (how wide a panel is when C has many rows), Zero, Broadcast(p), Load(p),
 // Load(p, mask), Store(p, v), Store(p, v, mask), MultiplyAdd(a, b, c) = a b + c, Multiply, Add (never fused),
-// FirstLanes(count), and kTileDepth, TransposeTile(src, ld, dst, ld): dst[p][j] = src[j][p] for j < kWidth, p <
-// kTileDepth.
+// FirstLanes(count), and kTileDepth, LoadTransposed(src, ld, column): column[p][j] = src[j][p] for j < kWidth, p <
+// kTileDepth. kMostTail: how many last columns that fill no vector are computed with rows in the lanes; 0: none.
 #ifndef STATICFLOW_RUNTIME_GEMM_BLOCKS_H_
 #define STATICFLOW_RUNTIME_GEMM_BLOCKS_H_
 
 #include <cstdint>
 
 #include "runtime/gemm.h"
+#include "runtime/gemm_tail.h"
 
 namespace staticflow {
 namespace {
@@ -33,6 +34,9 @@ struct Block {
   int64_t last_lanes = 0;
   T alpha = 1;
   bool accumulate = false;
+  // Memory that is asked for meanwhile, `fetch_step` bytes further with each product (see AsksAhead).
+  uintptr_t fetch = 0;
+  int64_t fetch_step = 0;
 };
 
 template <typename V, int kRows, int kVectors, bool kAccumulate, typename Mask>
@@ -63,6 +67,9 @@ inline void StoreBlock(const typename V::Vector (&sum)[kRows][kVectors], const B
 // blocks of whole vectors: a load with a mask takes half a product's place.
 enum BlockKind { kWholeVectors, kMaskedVector, kBlockWithRuns, kBlockKinds };
 
+// Blocks that have a load to spare for asking ahead.
+constexpr bool AsksAhead(int64_t vectors) { return vectors > 1; }
+
 template <typename V, int kRows, int kVectors, BlockKind kKind>
 void ComputeBlock(const Block<typename V::Element>& x) {
   using T = typename V::Element;
@@ -77,12 +84,18 @@ void ComputeBlock(const Block<typename V::Element>& x) {
   }
   const T* b = x.b;
   const int64_t a_row = x.a_row, a_depth = x.a_depth, ldb = x.ldb;
+  [[maybe_unused]] uintptr_t fetch = x.fetch;
+  [[maybe_unused]] const int64_t fetch_step = x.fetch_step;
   const int64_t runs = kRuns ? x.num_runs : 1;
   for (int64_t r = 0; r < runs; ++r) {
     const T* a[kGroups];
 #pragma GCC unroll 32
     for (int g = 0; g < kGroups; ++g) a[g] = x.a + (kRuns ? x.runs[r] : 0) + 3 * g * a_row;
     for (int64_t p = x.depth; p > 0; --p) {
+      if constexpr (AsksAhead(kVectors) && !kRuns) {
+        __builtin_prefetch(reinterpret_cast<const void*>(fetch), /*write=*/0, /*second-level cache*/ 2);
+        fetch += fetch_step;
+      }
       typename V::Vector bv[kVectors];
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) {
@@ -152,7 +165,10 @@ void PackTransposed(const typename V::Element* src, int64_t ld_src, int64_t dept
   for (; j + V::kWidth <= columns; j += V::kWidth) {
     int64_t p = 0;
     for (; p + V::kTileDepth <= depth; p += V::kTileDepth) {
-      V::TransposeTile(src + j * ld_src + p, ld_src, dst + p * ld_dst + j, ld_dst);
+      typename V::Vector column[V::kTileDepth];
+      V::LoadTransposed(src + j * ld_src + p, ld_src, column);
+#pragma GCC unroll 4
+      for (int q = 0; q < V::kTileDepth; ++q) V::Store(dst + (p + q) * ld_dst + j, column[q]);
     }
     for (; p < depth; ++p) {
       for (int64_t l = j; l < j + V::kWidth; ++l) dst[p * ld_dst + l] = src[l * ld_src + p];
@@ -196,29 +212,32 @@ template <typename V>
   }
 }
 
-// A panel of columns of C, whose rows of op(B) are ready at `panel.b`. `fetch`: the rows of A lie in memory, and nobody
-// has read them yet.
+// A panel of columns of C, whose rows of op(B) are ready at `panel->b`. `fetch_rows`: the rows of A lie in memory, and
+// nobody has asked for them.
 template <typename V>
-void ComputePanel(const GemmShape& s, const Block<typename V::Element>& panel, int vectors, bool fetch) {
+void ComputePanel(const GemmShape& s, int vectors, bool fetch_rows, Block<typename V::Element>* panel) {
   const int64_t rows = s.m / s.row_runs;
   const int64_t blocks = CeilDiv(rows, V::kMaxRows[vectors]);
   const int64_t small = rows / blocks;
   const int64_t large_blocks = rows % blocks;
-  Block<typename V::Element> block = panel;
-  const BlockKind kind = s.runs != nullptr              ? kBlockWithRuns
-                         : panel.last_lanes < V::kWidth ? kMaskedVector
-                                                        : kWholeVectors;
+  Block<typename V::Element> block = *panel;
+  if (block.fetch_step == 0) block.fetch = reinterpret_cast<uintptr_t>(panel->b);
+  const BlockKind kind = s.runs != nullptr               ? kBlockWithRuns
+                         : panel->last_lanes < V::kWidth ? kMaskedVector
+                                                         : kWholeVectors;
   const auto& compute = kBlockTable<V>.of[kind][vectors];
   for (int64_t r = 0; r < s.row_runs; ++r) {
-    block.a = panel.a + r * s.row_run_step;
+    block.a = panel->a + r * s.row_run_step;
     for (int64_t i = 0; i < blocks; ++i) {
       const int64_t count = small + (i < large_blocks ? 1 : 0);
-      if (fetch && i + 1 < blocks) FetchRows<V>(block, block.a + count * block.a_row, count);
+      if (fetch_rows && i + 1 < blocks) FetchRows<V>(block, block.a + count * block.a_row, count);
       compute[count](block);
-      block.a += count * panel.a_row;
-      block.c += count * panel.ldc;
+      block.a += count * panel->a_row;
+      block.c += count * panel->ldc;
+      if (AsksAhead(vectors)) block.fetch += block.fetch_step * block.depth;
     }
   }
+  panel->fetch = block.fetch;
 }
 
 // Whether copying B's panel into consecutive memory pays: not for a few rows of C, nor where B is narrow.
@@ -227,22 +246,35 @@ bool PacksB(const GemmShape& s) {
   return s.transpose_b || (s.m > 3 * V::kMaxRows[V::kUsualVectors] && s.ldb * sizeof(typename V::Element) >= 2048);
 }
 
-// Rows of C that are computed for all of k before the next ones: so many that B's panels, which each chunk fetches
-// again, cost little, so few that A is read as it lies in memory.
+// Lets the blocks ask for the `rows` rows of A after those of `s`, evenly: many lines at once would keep their own
+// loads waiting.
 template <typename V>
-int64_t RowChunks(const GemmShape& s) {
-  constexpr int64_t kRowsPerChunk = 90;
-  const bool whole = s.transpose_a || s.runs != nullptr || s.row_runs > 1 || s.k <= kGemmDepth || PacksB<V>(s);
-  return whole ? 1 : CeilDiv(s.m, kRowsPerChunk);
+void FetchAhead(const GemmShape& s, const typename V::Element* a, int64_t panels, int64_t vectors, int64_t rows,
+                Block<typename V::Element>* x) {
+  int64_t blocks = 0;
+  for (int64_t i = 0; i < panels; ++i) {
+    const int64_t count = PartBegin(vectors, panels, i + 1) - PartBegin(vectors, panels, i);
+    if (AsksAhead(count)) blocks += CeilDiv(s.m, V::kMaxRows[count]);
+  }
+  const int64_t bytes = rows * s.lda * static_cast<int64_t>(sizeof(typename V::Element));
+  x->fetch = reinterpret_cast<uintptr_t>(a + s.m * s.lda);
+  x->fetch_step = CeilDiv(bytes, blocks * s.k);
 }
+
+// What of A lies in memory, while one chunk of rows of a product is computed.
+struct Chunk {
+  bool rows_fetched = false;  // somebody asked for the chunk's own rows
+  int64_t rows_after = 0;     // those of the next chunk
+};
 
 template <typename V>
 void BlockedRows(const GemmShape& s, const typename V::Element* a, const typename V::Element* b, typename V::Element* c,
-                 void* scratch) {
+                 const Chunk& chunk, void* scratch) {
   using T = typename V::Element;
   const bool pack = PacksB<V>(s);
   const int max_vectors = VectorsPerPanel<V>(s.m / s.row_runs);
-  const int64_t vectors = CeilDiv(s.n, V::kWidth);
+  const int64_t tail = TailColumns<V>(s), whole = s.n - tail;
+  const int64_t vectors = CeilDiv(whole, V::kWidth);
   const int64_t panels = CeilDiv(vectors, max_vectors);
   const int64_t depths = s.runs == nullptr ? CeilDiv(s.k, kGemmDepth) : 1;
   Block<T> x = {.a_row = s.transpose_a ? 1 : s.lda,
@@ -253,17 +285,19 @@ void BlockedRows(const GemmShape& s, const typename V::Element* a, const typenam
     x.runs = s.runs;
     x.num_runs = s.num_runs;
   }
+  if (chunk.rows_after > 0) FetchAhead<V>(s, a, panels, vectors, chunk.rows_after, &x);
   for (int64_t d = 0; d < depths; ++d) {
     const int64_t p = PartBegin(s.k, depths, d);
     const int64_t depth = PartBegin(s.k, depths, d + 1) - p;
     x.depth = depth / x.num_runs;
     x.a = a + p * x.a_depth;
     x.accumulate = s.accumulate || d > 0;
+    const bool fetch_rows = depths > 1 && !s.transpose_a && !chunk.rows_fetched;
     for (int64_t i = 0; i < panels; ++i) {
       const int64_t first = PartBegin(vectors, panels, i);
       const int64_t count = PartBegin(vectors, panels, i + 1) - first;
       const int64_t column = first * V::kWidth;
-      const int64_t columns = (i + 1 < panels ? count * V::kWidth : s.n - column);
+      const int64_t columns = (i + 1 < panels ? count * V::kWidth : whole - column);
       x.last_lanes = columns - (count - 1) * V::kWidth;
       x.c = c + column;
       if (pack) {
@@ -279,20 +313,56 @@ void BlockedRows(const GemmShape& s, const typename V::Element* a, const typenam
         x.ldb = s.ldb;
         x.b = b + p * s.ldb + column;
       }
-      ComputePanel<V>(s, x, static_cast<int>(count), /*fetch=*/i == 0 && depths > 1 && !s.transpose_a);
+      ComputePanel<V>(s, static_cast<int>(count), fetch_rows && i == 0, &x);
+    }
+    if (tail > 0) {
+      const Tail<T> last = {.rows = s.m,
+                            .depth = depth,
+                            .a = x.a,
+                            .lda = s.lda,
+                            .b = b + p * (s.transpose_b ? 1 : s.ldb) + whole * (s.transpose_b ? s.ldb : 1),
+                            .b_depth = s.transpose_b ? 1 : s.ldb,
+                            .b_column = s.transpose_b ? s.ldb : 1,
+                            .c = c + whole,
+                            .ldc = s.ldc,
+                            .alpha = x.alpha,
+                            .accumulate = x.accumulate};
+      ComputeTailColumns<V, V::kMostTail>(last, tail, s.transpose_a);
     }
   }
+}
+
+// Whether the rows of A that come next can be asked for while others are computed: not where there is too much between
+// two rows. A half of the inner dimension asks for the other half, too, which is wanted next or by another worker.
+template <typename V>
+bool CanAskAhead(const GemmShape& s) {
+  return AsksAhead(s.n / V::kWidth) && s.lda <= 2 * s.k;
+}
+
+// Rows of C that are computed for all of k before the next ones: so many that B's panels, which each chunk fetches
+// again, cost little, so few that A is read as it lies in memory, and that what several panels and the tail read of it
+// stays in the first-level cache.
+template <typename V>
+int64_t RowsPerChunk(const GemmShape& s) {
+  constexpr int64_t kRows = 32, kRowsOfWideB = 64, kRowsNotAskedFor = 90, kWide = 256;
+  if (s.transpose_a || s.runs != nullptr || s.row_runs > 1 || s.k <= kGemmDepth || PacksB<V>(s)) return s.m;
+  if (!CanAskAhead<V>(s)) return kRowsNotAskedFor;
+  return s.n > kWide ? kRowsOfWideB : kRows;
 }
 
 template <typename V>
 void BlockedGemm(const GemmShape& s, const typename V::Element* a, const typename V::Element* b, typename V::Element* c,
                  void* scratch) {
-  const int64_t chunks = RowChunks<V>(s);
+  const int64_t most = RowsPerChunk<V>(s);
+  const bool asks = CanAskAhead<V>(s);
+  // The last chunk is not so small that its tail would not fill a vector.
+  const auto size = [most](int64_t left) { return left < most + V::kWidth ? left : most; };
   GemmShape rows = s;
-  for (int64_t i = 0; i < chunks; ++i) {
-    const int64_t first = PartBegin(s.m, chunks, i);
-    rows.m = PartBegin(s.m, chunks, i + 1) - first;
-    BlockedRows<V>(rows, a + first * s.lda, b, c + first * s.ldc, scratch);
+  for (int64_t first = 0; first < s.m; first += rows.m) {
+    const int64_t left = s.m - first;
+    rows.m = size(left);
+    const Chunk chunk = {.rows_fetched = first > 0 && asks, .rows_after = asks ? size(left - rows.m) : 0};
+    BlockedRows<V>(rows, a + first * s.lda, b, c + first * s.ldc, chunk, scratch);
   }
 }
 

@@ -14,6 +14,7 @@ struct Bytes16 {
   static constexpr int kWidth = 16 / sizeof(T);
   static constexpr int kMaxVectors = 4;
   static constexpr int kUsualVectors = 2;
+  static constexpr int kMostTail = 0;
   static constexpr int kMaxRows[] = {0, 8, 4, 3, 2};
   static Vector Zero() { return Vector{}; }
   static Vector Broadcast(const T* p) { return Vector{} + *p; }
@@ -31,8 +32,8 @@ struct Bytes16 {
   static int64_t FirstLanes(int64_t count) { return count; }
 
   static constexpr int kTileDepth = 1;
-  static void TransposeTile(const T* src, int64_t ld_src, T* dst, int64_t) {
-    for (int j = 0; j < kWidth; ++j) dst[j] = src[j * ld_src];
+  static void LoadTransposed(const T* src, int64_t ld_src, Vector (&column)[kTileDepth]) {
+    for (int j = 0; j < kWidth; ++j) column[0][j] = src[j * ld_src];
   }
 };
 

@@ -140,6 +140,23 @@ TEST(Gemm, EverySmallFloatShapeEqualsReference) {
   }
 }
 
+// Up to four columns behind the last whole vector are computed with rows in the lanes, of which the last ones overlap;
+// rows come in chunks where k is deep.
+TEST(Gemm, FewLastColumnsEqualReference) {
+  ForEachMode([](GemmShape s) {
+    for (int64_t m : {16, 31, 47, 61, 80}) {
+      for (int64_t n : {17, 18, 35, 100}) {
+        for (int64_t k : {3, 8, 261}) {
+          s.m = m;
+          s.n = n;
+          s.k = k;
+          ExpectExact<float>(s, 1);
+        }
+      }
+    }
+  });
+}
+
 TEST(Gemm, HalfTypesComputeInFloat) {
   ForEachMode([&](GemmShape s) {
     s.m = 9;
@@ -217,6 +234,8 @@ TEST(Gemm, PartsHaveTheBitsOfTheWhole) {
     ExpectPartsEqualWhole<double>(s);
   });
   ExpectPartsEqualWhole<float>({.m = 50, .n = 600, .k = 40});
+  ExpectPartsEqualWhole<float>({.m = 83, .n = 50, .k = 301});
+  ExpectPartsEqualWhole<float>({.m = 83, .n = 35, .k = 301, .accumulate = true});
 }
 
 TEST(Gemm, AccumulateRoundsTheProductBeforeAdding) {
