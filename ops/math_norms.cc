@@ -66,6 +66,7 @@ OpSpec NormOp() {
   OpSpec spec = ReductionOp("EuclideanNorm", kNumberT, NormKernel, NormGradient,
                             "The root of the sum of squares along the reduced dimensions.");
   spec.iteration = {};
+  spec.simplify = nullptr;  // the norm of one element is its absolute value
   return spec;
 }
 const OpRegistrar norm(NormOp());

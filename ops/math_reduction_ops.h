@@ -27,6 +27,11 @@ struct WrappingSumOf<T> {
 template <typename T>
 using WrappingSum = typename WrappingSumOf<T>::Type;
 
+// Input 0 when nothing is reduced. No axis fits a scalar, so those that only the step brings are left to the kernel.
+inline int SimplifyReduction(const ShapeContext& c) {
+  return c.input(0).rank() == 0 && c.value(1) == nullptr ? -1 : SimplifySameShape(c);
+}
+
 inline OpSpec ReductionOp(std::string name, const char* type_attr, KernelSource kernel, GradientFunction gradient,
                           std::string doc, LoopFunction loop = nullptr) {
   return {.name = std::move(name),
@@ -38,7 +43,7 @@ inline OpSpec ReductionOp(std::string name, const char* type_attr, KernelSource 
           .kernel = kernel,
           .iteration = {.split = Split::kRows},
           .loop = loop,
-          .simplify = SimplifySameShape,
+          .simplify = SimplifyReduction,
           .batch = ReductionBatch,
           .doc = std::move(doc)};
 }
