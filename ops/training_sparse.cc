@@ -68,6 +68,10 @@ absl::Status ApplyRows(KernelContext& c, int gradient, bool flag) {
   const Shape& shape = slots[0]->value.shape();
   SF_RETURN_IF_ERROR(CheckRowIndices(c.input(gradient + 1), shape.dim(0)));
   const Rule<A> rule = RuleOf<Rule<A>, T>(c, gradient, 2, flag);
+  const char* mistake = nullptr;
+  if constexpr (requires { rule.Mistake(); }) mistake = rule.Mistake();
+  if constexpr (requires { rule.MistakeInRows(); }) mistake = rule.MistakeInRows();
+  if (mistake != nullptr) return absl::InvalidArgumentError(mistake);
   const int64_t row = shape.num_elements(1, shape.rank());
   const T* grad = c.in<T>(gradient);
   for (int64_t r = 0; r < c.input(gradient + 1).num_elements; ++r, grad += row) {

@@ -13,7 +13,9 @@
 //   const OpRegistrar adagrad(ReferenceForm<Adagrad>(kAdagrad, RuleLoop<Adagrad>));
 //   const OpRegistrar resource_adagrad(HandleForm<Adagrad>(kAdagrad, RuleLoop<Adagrad>));
 //
-// Half and bfloat16 are computed in float. A rule sees one element at a time, so the update may be cut anywhere.
+// A rule whose scalars may be wrong says so with `const char* Mistake() const` (null: nothing is), or MistakeInRows()
+// where TensorFlow looks at them only in the op's form for rows. Half and bfloat16 are computed in float. A rule sees
+// one element at a time, so the update may be cut anywhere.
 #ifndef STATICFLOW_OPS_UPDATE_RULE_H_
 #define STATICFLOW_OPS_UPDATE_RULE_H_
 
@@ -111,6 +113,9 @@ absl::Status ApplyRule(KernelContext& c, int gradient, bool flag) {
   VariableSlot* slots[kVariables];
   SF_RETURN_IF_ERROR(CheckUpdate(c, kVariables, gradient, slots));
   const Rule<A> rule = RuleOf<Rule<A>, T>(c, gradient, 1, flag);
+  if constexpr (requires { rule.Mistake(); }) {
+    if (const char* mistake = rule.Mistake(); mistake != nullptr) return absl::InvalidArgumentError(mistake);
+  }
   T* variables[kVariables];
   for (int k = 0; k < kVariables; ++k) variables[k] = slots[k]->value.template data<T>();
   const auto [begin, end] = UpdateRange(c, *slots[0]);

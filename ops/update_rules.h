@@ -132,6 +132,10 @@ struct ProximalAdagrad {
   static constexpr int kVariables = 2;
   A lr, l1, l2;
   ProximalAdagrad(const A* p, bool) : lr(p[0]), l1(p[1]), l2(p[2]) {}
+  const char* Mistake() const {
+    if (!(lr > 0)) return "lr is not positive";
+    return l1 >= 0 && l2 >= 0 ? nullptr : "l1 or l2 is negative";
+  }
   void operator()(A* v, A grad) const {
     v[1] += grad * grad;
     const A rate = lr / std::sqrt(v[1]);
@@ -160,6 +164,11 @@ template <typename A>
 struct FtrlStep {
   A lr, l1, l2, lr_power;
   bool scaled;
+  const char* Mistake() const {
+    if (!(lr > 0) && !(scaled && lr == 0)) return "lr is not positive";
+    if (!(l1 >= 0 && l2 >= 0)) return "l1 or l2 is negative";
+    return lr_power <= 0 ? nullptr : "lr_power is positive";
+  }
   A Power(A x) const { return lr_power == A(-0.5) ? std::sqrt(x) : std::pow(x, -lr_power); }
   void operator()(A* v, A grad, A shrunk) const {
     const A accum = v[1] + grad * grad;
@@ -177,6 +186,7 @@ struct Ftrl {
   static constexpr int kVariables = 3;
   FtrlStep<A> step;
   Ftrl(const A* p, bool flag) : step{p[0], p[1], p[2], p[3], flag} {}
+  const char* MistakeInRows() const { return step.Mistake(); }
   void operator()(A* v, A grad) const { step(v, grad, grad); }
 };
 
@@ -186,6 +196,7 @@ struct FtrlV2 {
   FtrlStep<A> step;
   A l2_shrinkage;
   FtrlV2(const A* p, bool flag) : step{p[0], p[1], p[2], p[4], flag}, l2_shrinkage(p[3]) {}
+  const char* MistakeInRows() const { return l2_shrinkage >= 0 ? step.Mistake() : "l2_shrinkage is negative"; }
   void operator()(A* v, A grad) const { step(v, grad, grad + A(2) * l2_shrinkage * v[0]); }
 };
 
