@@ -15,7 +15,8 @@
 //   library.
 // - A branch index that is out of range means the last branch.
 // - A For whose counting would lead away from its limit fails in the step, with InvalidArgument.
-// - What a loop's body returns as it came, and every resource, is the same in all iterations.
+// - What a loop's body returns as it came, and every resource, is the same in all iterations; Unimplemented for a body
+//   that returns another variable than it took.
 // - A variable or table that a body makes without a name of its own has the name it has in the body, so that all calls
 //   share it.
 //

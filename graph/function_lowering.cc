@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "graph/function_expansion.h"
 #include "graph/status.h"
+#include "graph/variable_key.h"
 
 namespace staticflow {
 
@@ -233,6 +234,10 @@ absl::StatusOr<FunctionInliner::Expansion> FunctionInliner::ExpandLoopBody(const
                                              " results, the loop has ", inputs.size(), " values"));
   }
   for (size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i].dtype() == DT_RESOURCE && VariableBehind(body.outputs[i]) != VariableBehind(inputs[i])) {
+      return absl::UnimplementedError(StrCat("function '", function.name, "': result ", i,
+                                             " is another variable than the one that the loop began with"));
+    }
     if (body.outputs[i].dtype() == inputs[i].dtype()) continue;
     return absl::InvalidArgumentError(StrCat("function '", function.name, "': result ", i, " is ",
                                              DataTypeName(body.outputs[i].dtype()), ", the loop carries ",

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graph/graph_def.h"
 #include "graph/variable_key.h"
 #include "ops/array.h"
 #include "ops/control_flow.h"
@@ -140,6 +141,36 @@ TEST(Declarations, AreUnknownWhereTheStepChooses) {
     const auto value = session.Run({{is_w, Tensor(true)}}, ReadVariable(handle, DT_FLOAT));
     EXPECT_EQ(value.status().code(), absl::StatusCode::kUnimplemented) << value.status();
   }
+}
+
+// A loop whose body hands its variables on in another order.
+constexpr char kSwappingLoop[] = R"(
+  node { name: "v" op: "VarHandleOp" attr { key: "dtype" value { type: DT_FLOAT } }
+         attr { key: "shape" value { shape {} } } }
+  node { name: "w" op: "VarHandleOp" attr { key: "dtype" value { type: DT_FLOAT } }
+         attr { key: "shape" value { shape {} } } }
+  node { name: "i" op: "Placeholder" attr { key: "dtype" value { type: DT_INT32 } } }
+  node { name: "loop" op: "While" input: "i" input: "v" input: "w"
+         attr { key: "T" value { list { type: DT_INT32 type: DT_RESOURCE type: DT_RESOURCE } } }
+         attr { key: "cond" value { func { name: "cond" } } } attr { key: "body" value { func { name: "body" } } } }
+  library {
+    function {
+      signature { name: "cond" input_arg { name: "i" type: DT_INT32 } input_arg { name: "a" type: DT_RESOURCE }
+                  input_arg { name: "b" type: DT_RESOURCE } output_arg { name: "more" type: DT_BOOL } }
+      node_def { name: "less" op: "Less" input: "i" input: "i" attr { key: "T" value { type: DT_INT32 } } }
+      ret { key: "more" value: "less:z:0" } }
+    function {
+      signature { name: "body" input_arg { name: "i" type: DT_INT32 } input_arg { name: "a" type: DT_RESOURCE }
+                  input_arg { name: "b" type: DT_RESOURCE } output_arg { name: "j" type: DT_INT32 }
+                  output_arg { name: "c" type: DT_RESOURCE } output_arg { name: "d" type: DT_RESOURCE } }
+      ret { key: "j" value: "i" } ret { key: "c" value: "b" } ret { key: "d" value: "a" } } })";
+TEST(Declarations, AreTheSameInAllIterations) {
+  Graph g;
+  const absl::Status imported = ImportGraphDefText(kSwappingLoop, g);
+  ASSERT_TRUE(imported.ok()) << imported;
+  Session session(g);
+  const auto value = session.Run({{g.FindNode("i")->output(0), Tensor(0)}}, g.FindNode("loop")->output(0));
+  EXPECT_EQ(value.status().code(), absl::StatusCode::kUnimplemented) << value.status();
 }
 
 // A variable without a fixed shape takes any when it is not to be validated.
