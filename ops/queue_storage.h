@@ -1,10 +1,12 @@
-// TensorQueue: what is behind the handle of a queue, in the session's resource store.
+// TensorQueue and QueueFileReader: what is behind the handles of queues and of readers, in the session's resource
+// store.
 //
 // Every function may be called from any thread.
 #ifndef STATICFLOW_OPS_QUEUE_STORAGE_H_
 #define STATICFLOW_OPS_QUEUE_STORAGE_H_
 
 #include <deque>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,6 +17,8 @@
 #include "runtime/resource_store.h"
 
 namespace staticflow {
+
+class Env;  // runtime/io/env.h
 
 enum class QueueKind { kFifo, kPadding, kShuffle, kPriority };
 
@@ -67,6 +71,49 @@ class TensorQueue : public Resource {
 // largest ones, and what lacks is zero or an empty string. REQUIRES: every element has a tensor of such a shape there.
 absl::StatusOr<Tensor> StackComponent(absl::Span<const TensorQueue::Element> elements, size_t i, DataType dtype,
                                       const Shape& shape);
+
+// What a reader's node says.
+struct ReaderForm {
+  std::string type;  // "TextLineReader"
+  int64_t skip_header_lines = 0;
+  int64_t header_bytes = 0, record_bytes = 0, footer_bytes = 0, hop_bytes = 0;
+
+  bool is_single() const { return type == "WholeFileReader" || type == "IdentityReader"; }  // one record for each file
+  friend bool operator==(const ReaderForm&, const ReaderForm&) = default;
+};
+
+// Record after record of one file; false at its end.
+using FileRecords = std::function<absl::StatusOr<bool>(std::string* key, std::string* value)>;
+
+// What is behind the handle of a reader.
+class QueueFileReader : public Resource {
+ public:
+  explicit QueueFileReader(const ReaderForm& form) : form_(form) {}
+  const ReaderForm& form() const { return form_; }
+
+  // Appends up to `n` records of one file, and at least one, from the files that `names` holds.
+  absl::Status Read(Env* env, TensorQueue& names, int64_t n, std::vector<std::string>* keys,
+                    std::vector<std::string>* values);
+  int64_t records_produced() const;
+  int64_t units_completed() const;
+  void Reset();
+  // TensorFlow's message ReaderBaseState; Unimplemented where the place in a file would belong to it. InvalidArgument
+  // for a message that is none.
+  absl::StatusOr<std::string> State() const;
+  absl::Status Restore(absl::string_view state);
+
+ private:
+  bool in_progress() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return started_ != finished_; }
+  absl::Status CheckHasState() const;
+
+  const ReaderForm form_;
+  mutable absl::Mutex mutex_;
+  std::string file_ ABSL_GUARDED_BY(mutex_);
+  FileRecords records_ ABSL_GUARDED_BY(mutex_);  // null: no file is open
+  int64_t started_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t finished_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t produced_ ABSL_GUARDED_BY(mutex_) = 0;
+};
 
 }  // namespace staticflow
 
