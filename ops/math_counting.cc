@@ -147,7 +147,7 @@ const OpRegistrar dense_bincount({.name = "DenseBincount",
                                   .attrs = {"Tidx: indextype", "T: {int32, int64, float, double}",
                                             "binary_output: bool = false"},
                                   .shape = BincountShape,
-                                  .gradient = kNotDifferentiable,
+                                  .gradient = kGradientIsError,
                                   .kernel = BincountKernel,
                                   .doc = "How often each integer occurs in each row."});
 

@@ -1,4 +1,4 @@
-// AudioSummaryV2: sounds as WAV files. Contract: ops/summary.h.
+// AudioSummaryV2, AudioSummary: sounds as WAV files. Contract: ops/summary.h.
 #include <algorithm>
 #include <cmath>
 
@@ -21,7 +21,7 @@ absl::Status AudioShape(ShapeContext& c) {
     return absl::InvalidArgumentError(
         absl::StrCat("the sounds have shape ", tensor.ToString(), ", expected [batch,frames] or with channels"));
   }
-  SF_RETURN_IF_ERROR(c.WithRank(2, 0).status());
+  if (c.num_inputs() > 2) SF_RETURN_IF_ERROR(c.WithRank(2, 0).status());
   c.set_output(0, {});
   return absl::OkStatus();
 }
@@ -64,6 +64,20 @@ const OpRegistrar audio({.name = "AudioSummaryV2",
                          .gradient = kNotDifferentiable,
                          .kernel = AudioKernel,
                          .doc = "Sounds as a Summary message."});
+
+// AudioSummary: the sample rate was an attribute first.
+absl::StatusOr<Kernel> AudioV1Kernel(const KernelSetup& setup) {
+  return Kernel([max_outputs = setup.attr<int64_t>("max_outputs"), rate = setup.attr<float>("sample_rate")](
+                    KernelContext& c) { return WriteSounds(c, rate, max_outputs); });
+}
+const OpRegistrar audio_v1({.name = "AudioSummary",
+                            .inputs = {"tag: string", "tensor: float"},
+                            .outputs = {"summary: string"},
+                            .attrs = {"sample_rate: float", "max_outputs: int >= 1 = 3"},
+                            .shape = AudioShape,
+                            .gradient = kNotDifferentiable,
+                            .kernel = AudioV1Kernel,
+                            .doc = "Sounds as a Summary message, the sample rate an attribute."});
 
 }  // namespace
 

@@ -109,6 +109,16 @@ INSTANTIATE_OP_TEST(
                                   "data\x0c\x00\x00\x00\x00\x00\x00@\x00\xc0\xff\x7f\x00\x80\xff\x7f*\x09"
                                   "audio/wav",
                                   91))}},
+     {.name = "the rate as an attribute",
+      .op = "AudioSummary",
+      .inputs = {Tensor("t"), M({{0, 0.5, -0.5, 1, -1, 2}, {0.1, 0.2, 0.3, 0.4, 0.5, 0.6}})},
+      .attrs = {{"max_outputs", int64_t{1}}, {"sample_rate", 44100.0f}},
+      .want = {Tensor(std::string("\nY\n\x07t/audio2N\x0d\x00"
+                                  "D,G\x10\x01\x18\x06\"8RIFF0\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00"
+                                  "D\xac\x00\x00\x88X\x01\x00\x02\x00\x10\x00"
+                                  "data\x0c\x00\x00\x00\x00\x00\x00@\x00\xc0\xff\x7f\x00\x80\xff\x7f*\x09"
+                                  "audio/wav",
+                                  91))}},
      {.name = "channels",
       .inputs = {Tensor("t"), T({2, 3, 2}, {0, 0.5, -0.5, 1, -1, 2, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6}), Tensor(44100.5f)},
       .attrs = {{"max_outputs", int64_t{3}}},
