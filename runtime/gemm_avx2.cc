@@ -18,6 +18,7 @@ struct Float8 {
   static constexpr int kMaxVectors = 4;
   static constexpr int kUsualVectors = 2;
   static constexpr int kMostTail = 0;
+  static constexpr bool kAsksAhead = false;
   static constexpr int kMaxRows[] = {0, 12, 6, 3, 2};
   static Vector Zero() { return _mm256_setzero_ps(); }
   static Vector Broadcast(const float* p) { return _mm256_broadcast_ss(p); }
@@ -63,6 +64,7 @@ struct Double4 {
   static constexpr int kMaxVectors = 4;
   static constexpr int kUsualVectors = 2;
   static constexpr int kMostTail = 0;
+  static constexpr bool kAsksAhead = false;
   static constexpr int kMaxRows[] = {0, 12, 6, 3, 2};
   static Vector Zero() { return _mm256_setzero_pd(); }
   static Vector Broadcast(const double* p) { return _mm256_broadcast_sd(p); }

@@ -34,6 +34,7 @@ struct Float16 {
   static constexpr int kMaxVectors = 8;
   static constexpr int kUsualVectors = 4;
   static constexpr int kMostTail = 4;
+  static constexpr bool kAsksAhead = true;
   static constexpr int kMaxRows[] = {0, 14, 14, 9, 6, 4, 4, 3, 3};
   static Vector Zero() { return _mm512_setzero_ps(); }
   static Vector Broadcast(const float* p) { return _mm512_set1_ps(*p); }
@@ -80,6 +81,7 @@ struct Double8 {
   static constexpr int kMaxVectors = 4;
   static constexpr int kUsualVectors = 2;
   static constexpr int kMostTail = 0;
+  static constexpr bool kAsksAhead = false;
   static constexpr int kMaxRows[] = {0, 14, 14, 9, 6};
   static Vector Zero() { return _mm512_setzero_pd(); }
   static Vector Broadcast(const double* p) { return _mm512_set1_pd(*p); }

@@ -6,7 +6,8 @@
 // wide, NV = 1..kMaxVectors), kUsualVectors (how wide a panel is when C has many rows), Zero, Broadcast(p), Load(p),
 // Load(p, mask), Store(p, v), Store(p, v, mask), MultiplyAdd(a, b, c) = a b + c, Multiply, Add (never fused),
 // FirstLanes(count), and kTileDepth, LoadTransposed(src, ld, column): column[p][j] = src[j][p] for j < kWidth, p <
-// kTileDepth. kMostTail: how many last columns that fill no vector are computed with rows in the lanes; 0: none.
+// kTileDepth. kAsksAhead: whether blocks may ask for memory meanwhile. kMostTail: how many last columns that fill no
+// vector are computed with rows in the lanes; 0: none.
 #ifndef STATICFLOW_RUNTIME_GEMM_BLOCKS_H_
 #define STATICFLOW_RUNTIME_GEMM_BLOCKS_H_
 
@@ -34,7 +35,7 @@ struct Block {
   int64_t last_lanes = 0;
   T alpha = 1;
   bool accumulate = false;
-  // Memory that is asked for meanwhile, `fetch_step` bytes further with each product (see AsksAhead).
+  // Memory that is asked for meanwhile, `fetch_step` bytes further with each product (kAskingAhead).
   uintptr_t fetch = 0;
   int64_t fetch_step = 0;
 };
@@ -65,10 +66,13 @@ inline void StoreBlock(const typename V::Vector (&sum)[kRows][kVectors], const B
 // Rows share pointers by threes, which the addressing modes reach without arithmetic: a, a + s, a + 2 s. Products
 // without runs have instances of their own: they are small, and keeping the runs costs them some percent. So have
 // blocks of whole vectors: a load with a mask takes half a product's place.
-enum BlockKind { kWholeVectors, kMaskedVector, kBlockWithRuns, kBlockKinds };
+enum BlockKind { kWholeVectors, kAskingAhead, kMaskedVector, kBlockWithRuns, kBlockKinds };
 
-// Blocks that have a load to spare for asking ahead.
-constexpr bool AsksAhead(int64_t vectors) { return vectors > 1; }
+// Blocks that ask for memory meanwhile: of whole vectors, with a load to spare.
+template <typename V>
+constexpr bool AsksAhead(int64_t vectors) {
+  return V::kAsksAhead && vectors > 1 && vectors <= V::kUsualVectors;
+}
 
 template <typename V, int kRows, int kVectors, BlockKind kKind>
 void ComputeBlock(const Block<typename V::Element>& x) {
@@ -92,14 +96,14 @@ void ComputeBlock(const Block<typename V::Element>& x) {
 #pragma GCC unroll 32
     for (int g = 0; g < kGroups; ++g) a[g] = x.a + (kRuns ? x.runs[r] : 0) + 3 * g * a_row;
     for (int64_t p = x.depth; p > 0; --p) {
-      if constexpr (AsksAhead(kVectors) && !kRuns) {
+      if constexpr (kKind == kAskingAhead) {
         __builtin_prefetch(reinterpret_cast<const void*>(fetch), /*write=*/0, /*second-level cache*/ 2);
         fetch += fetch_step;
       }
       typename V::Vector bv[kVectors];
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) {
-        const bool whole = kKind == kWholeVectors || v + 1 < kVectors;
+        const bool whole = kKind == kWholeVectors || kKind == kAskingAhead || v + 1 < kVectors;
         bv[v] = whole ? V::Load(b + v * V::kWidth) : V::Load(b + v * V::kWidth, mask);
       }
 #pragma GCC unroll 32
@@ -135,6 +139,8 @@ struct BlockTable {
   template <int kVectors, int kRows>
   constexpr void FillRows() {
     of[kWholeVectors][kVectors][kRows] = ComputeBlock<V, kRows, kVectors, kWholeVectors>;
+    of[kAskingAhead][kVectors][kRows] = ComputeBlock < V, kRows, kVectors,
+    AsksAhead<V>(kVectors) ? kAskingAhead : kWholeVectors > ;
     of[kMaskedVector][kVectors][kRows] = ComputeBlock<V, kRows, kVectors, kMaskedVector>;
     of[kBlockWithRuns][kVectors][kRows] = ComputeBlock<V, kRows, kVectors, kBlockWithRuns>;
     if constexpr (kRows < V::kMaxRows[kVectors]) FillRows<kVectors, kRows + 1>();
@@ -221,9 +227,10 @@ void ComputePanel(const GemmShape& s, int vectors, bool fetch_rows, Block<typena
   const int64_t small = rows / blocks;
   const int64_t large_blocks = rows % blocks;
   Block<typename V::Element> block = *panel;
-  if (block.fetch_step == 0) block.fetch = reinterpret_cast<uintptr_t>(panel->b);
+  const bool asks = panel->fetch_step > 0 && AsksAhead<V>(vectors);
   const BlockKind kind = s.runs != nullptr               ? kBlockWithRuns
                          : panel->last_lanes < V::kWidth ? kMaskedVector
+                         : asks                          ? kAskingAhead
                                                          : kWholeVectors;
   const auto& compute = kBlockTable<V>.of[kind][vectors];
   for (int64_t r = 0; r < s.row_runs; ++r) {
@@ -234,7 +241,7 @@ void ComputePanel(const GemmShape& s, int vectors, bool fetch_rows, Block<typena
       compute[count](block);
       block.a += count * panel->a_row;
       block.c += count * panel->ldc;
-      if (AsksAhead(vectors)) block.fetch += block.fetch_step * block.depth;
+      if (kind == kAskingAhead) block.fetch += block.fetch_step * block.depth;
     }
   }
   panel->fetch = block.fetch;
@@ -246,16 +253,35 @@ bool PacksB(const GemmShape& s) {
   return s.transpose_b || (s.m > 3 * V::kMaxRows[V::kUsualVectors] && s.ldb * sizeof(typename V::Element) >= 2048);
 }
 
+// How C is cut into panels of columns. The tail comes behind them.
+template <typename V>
+struct Panels {
+  explicit Panels(const GemmShape& s)
+      : columns(s.n - TailColumns<V>(s)),
+        vectors(CeilDiv(columns, V::kWidth)),
+        count(CeilDiv(vectors, VectorsPerPanel<V>(s.m / s.row_runs))) {}
+
+  int64_t VectorsOf(int64_t i) const { return PartBegin(vectors, count, i + 1) - PartBegin(vectors, count, i); }
+  // How many blocks of `rows` rows ask for memory meanwhile, for each depth.
+  int64_t AskingBlocks(int64_t rows) const {
+    int64_t blocks = 0;
+    for (int64_t i = 0; i < count; ++i) {
+      const bool whole = i + 1 < count || columns % V::kWidth == 0;
+      if (whole && AsksAhead<V>(VectorsOf(i))) blocks += CeilDiv(rows, V::kMaxRows[VectorsOf(i)]);
+    }
+    return blocks;
+  }
+
+  const int64_t columns;
+  const int64_t vectors;
+  const int64_t count;
+};
+
 // Lets the blocks ask for the `rows` rows of A after those of `s`, evenly: many lines at once would keep their own
 // loads waiting.
 template <typename V>
-void FetchAhead(const GemmShape& s, const typename V::Element* a, int64_t panels, int64_t vectors, int64_t rows,
+void FetchAhead(const GemmShape& s, const typename V::Element* a, int64_t rows, int64_t blocks,
                 Block<typename V::Element>* x) {
-  int64_t blocks = 0;
-  for (int64_t i = 0; i < panels; ++i) {
-    const int64_t count = PartBegin(vectors, panels, i + 1) - PartBegin(vectors, panels, i);
-    if (AsksAhead(count)) blocks += CeilDiv(s.m, V::kMaxRows[count]);
-  }
   const int64_t bytes = rows * s.lda * static_cast<int64_t>(sizeof(typename V::Element));
   x->fetch = reinterpret_cast<uintptr_t>(a + s.m * s.lda);
   x->fetch_step = CeilDiv(bytes, blocks * s.k);
@@ -272,10 +298,8 @@ void BlockedRows(const GemmShape& s, const typename V::Element* a, const typenam
                  const Chunk& chunk, void* scratch) {
   using T = typename V::Element;
   const bool pack = PacksB<V>(s);
-  const int max_vectors = VectorsPerPanel<V>(s.m / s.row_runs);
-  const int64_t tail = TailColumns<V>(s), whole = s.n - tail;
-  const int64_t vectors = CeilDiv(whole, V::kWidth);
-  const int64_t panels = CeilDiv(vectors, max_vectors);
+  const Panels<V> panels(s);
+  const int64_t tail = s.n - panels.columns;
   const int64_t depths = s.runs == nullptr ? CeilDiv(s.k, kGemmDepth) : 1;
   Block<T> x = {.a_row = s.transpose_a ? 1 : s.lda,
                 .a_depth = s.transpose_a ? s.lda : 1,
@@ -285,7 +309,7 @@ void BlockedRows(const GemmShape& s, const typename V::Element* a, const typenam
     x.runs = s.runs;
     x.num_runs = s.num_runs;
   }
-  if (chunk.rows_after > 0) FetchAhead<V>(s, a, panels, vectors, chunk.rows_after, &x);
+  if (chunk.rows_after > 0) FetchAhead<V>(s, a, chunk.rows_after, panels.AskingBlocks(s.m), &x);
   for (int64_t d = 0; d < depths; ++d) {
     const int64_t p = PartBegin(s.k, depths, d);
     const int64_t depth = PartBegin(s.k, depths, d + 1) - p;
@@ -293,11 +317,10 @@ void BlockedRows(const GemmShape& s, const typename V::Element* a, const typenam
     x.a = a + p * x.a_depth;
     x.accumulate = s.accumulate || d > 0;
     const bool fetch_rows = depths > 1 && !s.transpose_a && !chunk.rows_fetched;
-    for (int64_t i = 0; i < panels; ++i) {
-      const int64_t first = PartBegin(vectors, panels, i);
-      const int64_t count = PartBegin(vectors, panels, i + 1) - first;
-      const int64_t column = first * V::kWidth;
-      const int64_t columns = (i + 1 < panels ? count * V::kWidth : whole - column);
+    for (int64_t i = 0; i < panels.count; ++i) {
+      const int64_t count = panels.VectorsOf(i);
+      const int64_t column = PartBegin(panels.vectors, panels.count, i) * V::kWidth;
+      const int64_t columns = (i + 1 < panels.count ? count * V::kWidth : panels.columns - column);
       x.last_lanes = columns - (count - 1) * V::kWidth;
       x.c = c + column;
       if (pack) {
@@ -320,10 +343,10 @@ void BlockedRows(const GemmShape& s, const typename V::Element* a, const typenam
                             .depth = depth,
                             .a = x.a,
                             .lda = s.lda,
-                            .b = b + p * (s.transpose_b ? 1 : s.ldb) + whole * (s.transpose_b ? s.ldb : 1),
+                            .b = b + p * (s.transpose_b ? 1 : s.ldb) + panels.columns * (s.transpose_b ? s.ldb : 1),
                             .b_depth = s.transpose_b ? 1 : s.ldb,
                             .b_column = s.transpose_b ? s.ldb : 1,
-                            .c = c + whole,
+                            .c = c + panels.columns,
                             .ldc = s.ldc,
                             .alpha = x.alpha,
                             .accumulate = x.accumulate};
@@ -336,7 +359,7 @@ void BlockedRows(const GemmShape& s, const typename V::Element* a, const typenam
 // two rows. A half of the inner dimension asks for the other half, too, which is wanted next or by another worker.
 template <typename V>
 bool CanAskAhead(const GemmShape& s) {
-  return AsksAhead(s.n / V::kWidth) && s.lda <= 2 * s.k;
+  return s.lda <= 2 * s.k && Panels<V>(s).AskingBlocks(s.m) > 0;
 }
 
 // Rows of C that are computed for all of k before the next ones: so many that B's panels, which each chunk fetches
