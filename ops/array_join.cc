@@ -12,8 +12,7 @@ namespace {
 
 // Inputs [first, last) one after the other along the axis in input `axis_input`.
 absl::Status ConcatenatedShape(ShapeContext& c, int axis_input, int first, int last) {
-  // A step may bring the axis as a vector of one, as in TensorFlow; a graph that shows it is wrong.
-  if (c.node().input(axis_input).shape().rank() > 0) SF_RETURN_IF_ERROR(c.WithRank(axis_input, 0).status());
+  SF_RETURN_IF_ERROR(c.WithRank(axis_input, 0).status());
   Shape out = Shape::Unknown();
   for (int i = first; i < last && !out.has_rank(); ++i) {
     if (c.input(i).has_rank()) out = Shape::UnknownOfRank(c.input(i).rank());

@@ -137,11 +137,9 @@ absl::StatusOr<Shape> JoinedShape(const Shape& in, absl::Span<const int64_t> axe
   return out;
 }
 absl::Status JoinShape(ShapeContext& c) {
-  // As in TensorFlow, a step may bring the dimensions in any shape.
-  const Shape& declared = c.node().input(1).shape();
-  if (declared.rank() > 1) {
+  if (c.input(1).rank() > 1) {
     return absl::InvalidArgumentError(
-        absl::StrCat("reduction_indices has shape ", declared.ToString(), ", expected a scalar or a vector"));
+        absl::StrCat("reduction_indices has shape ", c.input(1).ToString(), ", expected a scalar or a vector"));
   }
   SF_ASSIGN_OR_RETURN(const auto axes, c.Integers(1));
   if (!c.input(0).has_rank()) return absl::OkStatus();
