@@ -7,20 +7,7 @@ namespace staticflow {
 namespace {
 
 // Whether output 0 (or i of an alias) is input 0 (or i), as it is at the moment it is read.
-bool PassesOn(const Op& op) {
-  switch (op.spec.role) {
-    case OpRole::kIdentity:
-    case OpRole::kStopGradient:
-    case OpRole::kDefault:
-    case OpRole::kSwitch:
-    case OpRole::kEnter:
-    case OpRole::kExit:
-    case OpRole::kNextIteration:
-      return true;
-    default:
-      return op.has(kAlias);
-  }
-}
+bool PassesOn(const Op& op) { return PassesFirstInputOn(op) || op.has(kAlias); }
 
 }  // namespace
 

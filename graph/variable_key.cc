@@ -14,19 +14,8 @@ bool CarriesVariable(Output output) { return output.valid() && (output.is_ref() 
 int PassedInput(Output output) {
   const Node& node = *output.node();
   int input = node.op().has(kAlias) ? output.index() : -1;
-  switch (node.op().spec.role) {
-    case OpRole::kIdentity:
-    case OpRole::kStopGradient:
-    case OpRole::kDefault:
-    case OpRole::kSwitch:
-    case OpRole::kEnter:
-    case OpRole::kExit:
-    case OpRole::kNextIteration:
-      input = 0;
-      break;
-    default:
-      if (input < 0 && output.is_ref()) input = 0;  // an assignment gives the reference that it took
-  }
+  // An assignment gives the reference that it took.
+  if (PassesFirstInputOn(node.op()) || (input < 0 && output.is_ref())) input = 0;
   return input < node.num_inputs() ? input : -1;
 }
 
@@ -45,6 +34,21 @@ Node* EndOfChain(Output output) {
 }
 
 }  // namespace
+
+bool PassesFirstInputOn(const Op& op) {
+  switch (op.spec.role) {
+    case OpRole::kIdentity:
+    case OpRole::kStopGradient:
+    case OpRole::kDefault:
+    case OpRole::kSwitch:
+    case OpRole::kEnter:
+    case OpRole::kExit:
+    case OpRole::kNextIteration:
+      return true;
+    default:
+      return false;
+  }
+}
 
 Node* VariableBehind(Output output) {
   Node* const end = EndOfChain(output);

@@ -4,7 +4,7 @@
 //   const Node* declaration = VariableBehind(assign->input(0));
 //   if (declaration != nullptr) slot = store.Variable(VariableKey(*declaration), ...);
 //
-// Both functions only read the graph and may be called from any thread while nobody adds nodes.
+// All functions only read the graph and may be called from any thread while nobody adds nodes.
 #ifndef STATICFLOW_GRAPH_VARIABLE_KEY_H_
 #define STATICFLOW_GRAPH_VARIABLE_KEY_H_
 
@@ -13,6 +13,9 @@
 #include "graph/graph.h"
 
 namespace staticflow {
+
+// Whether every output of the op is its first input, as it is at the moment it is read, or dead.
+bool PassesFirstInputOn(const Op& op);
 
 // The VariableV2 or VarHandleOp behind `output`, a reference or a handle, through whatever passes it on (Identity,
 // Switch, Merge, Enter, an assignment's output). Null when `output` is neither, comes from outside the graph, or is one
