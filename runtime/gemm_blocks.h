@@ -86,6 +86,16 @@ void ComputeBlock(const Block<typename V::Element>& x) {
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) sum[i][v] = V::Zero();
   }
+  if constexpr (kKind != kBlockWithRuns) {
+    if (x.accumulate) {
+      const T* row = x.c;
+#pragma GCC unroll 32
+      for (int i = 0; i < kRows; ++i, row += x.ldc) {
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors; ++v) __builtin_prefetch(row + v * V::kWidth, /*write=*/1, 3);
+      }
+    }
+  }
   const T* b = x.b;
   const int64_t a_row = x.a_row, a_depth = x.a_depth, ldb = x.ldb;
   [[maybe_unused]] uintptr_t fetch = x.fetch;
@@ -222,12 +232,16 @@ template <typename V>
 // nobody has asked for them.
 template <typename V>
 void ComputePanel(const GemmShape& s, int vectors, bool fetch_rows, Block<typename V::Element>* panel) {
+  using T = typename V::Element;
   const int64_t rows = s.m / s.row_runs;
   const int64_t blocks = CeilDiv(rows, V::kMaxRows[vectors]);
   const int64_t small = rows / blocks;
   const int64_t large_blocks = rows % blocks;
   Block<typename V::Element> block = *panel;
-  const bool asks = panel->fetch_step > 0 && AsksAhead<V>(vectors);
+  // A column of the stored A is a row of op(A): what lies in one line serves several blocks.
+  const bool asks_columns = fetch_rows && s.transpose_a && s.row_runs == 1;
+  if (asks_columns) block.fetch_step = block.a_depth * static_cast<int64_t>(sizeof(T));
+  const bool asks = block.fetch_step > 0 && AsksAhead<V>(vectors);
   const BlockKind kind = s.runs != nullptr               ? kBlockWithRuns
                          : panel->last_lanes < V::kWidth ? kMaskedVector
                          : asks                          ? kAskingAhead
@@ -237,14 +251,17 @@ void ComputePanel(const GemmShape& s, int vectors, bool fetch_rows, Block<typena
     block.a = panel->a + r * s.row_run_step;
     for (int64_t i = 0; i < blocks; ++i) {
       const int64_t count = small + (i < large_blocks ? 1 : 0);
-      if (fetch_rows && i + 1 < blocks) FetchRows<V>(block, block.a + count * block.a_row, count);
+      if (asks_columns) {
+        const T* next = i + 1 < blocks ? block.a + 2 * count - 1 : panel->a + block.depth * block.a_depth;
+        block.fetch = reinterpret_cast<uintptr_t>(next);
+      } else if (fetch_rows && i + 1 < blocks) FetchRows<V>(block, block.a + count * block.a_row, count);
       compute[count](block);
       block.a += count * panel->a_row;
       block.c += count * panel->ldc;
-      if (kind == kAskingAhead) block.fetch += block.fetch_step * block.depth;
+      if (kind == kAskingAhead && !asks_columns) block.fetch += block.fetch_step * block.depth;
     }
   }
-  panel->fetch = block.fetch;
+  if (!asks_columns) panel->fetch = block.fetch;
 }
 
 // Whether copying B's panel into consecutive memory pays: not for a few rows of C, nor where B is narrow.
@@ -316,7 +333,7 @@ void BlockedRows(const GemmShape& s, const typename V::Element* a, const typenam
     x.depth = depth / x.num_runs;
     x.a = a + p * x.a_depth;
     x.accumulate = s.accumulate || d > 0;
-    const bool fetch_rows = depths > 1 && !s.transpose_a && !chunk.rows_fetched;
+    const bool fetch_rows = s.transpose_a || (depths > 1 && !chunk.rows_fetched);
     for (int64_t i = 0; i < panels.count; ++i) {
       const int64_t count = panels.VectorsOf(i);
       const int64_t column = PartBegin(panels.vectors, panels.count, i) * V::kWidth;
