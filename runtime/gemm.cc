@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <type_traits>
+#include <vector>
 
 #include "graph/dtype.h"
 #include "graph/shape.h"
@@ -114,7 +115,10 @@ GemmPath BestGemmPath() {
 
 template <typename T>
 int64_t GemmScratchBytes(const GemmShape& s) {
-  const int64_t panel = std::min(s.k, kGemmDepth) * internal::kGemmPanelRowBytes;
+  int64_t panel = internal::GemmPanelBytes(s.k);
+  if (s.inner_cut > 0 && s.k - s.inner_cut > kGemmDepth) {
+    panel = AddSizes(panel, MultiplySizes(MultiplySizes(s.m, WholeLines(s.n)), sizeof(typename Computed<T>::Type)));
+  }
   if constexpr (kIsWidened<T>) {
     int64_t values = 0;
     for (int64_t size : {MultiplySizes(s.m, s.k), MultiplySizes(s.k, s.n), MultiplySizes(s.m, s.n)}) {
@@ -158,6 +162,22 @@ void Gemm(const GemmShape& s, const T* a, const T* b, T* c, void* scratch) {
 template <typename T>
 void GemmReference(const GemmShape& s, const T* a, const T* b, T* c) {
   using U = std::conditional_t<std::is_integral_v<T>, uint64_t, typename Computed<T>::Type>;
+  if (s.inner_cut > 0) {
+    GemmShape part = s;
+    part.inner_cut = 0;
+    part.k = s.inner_cut;
+    GemmReference(part, a, b, c);
+    part.k = s.k - s.inner_cut;
+    part.ldc = s.n;
+    std::vector<T> sums(s.m * s.n);
+    GemmReference(part, a + s.inner_cut * (s.transpose_a ? s.lda : 1), b + s.inner_cut * (s.transpose_b ? 1 : s.ldb),
+                  sums.data());
+    for (int64_t i = 0; i < s.m; ++i) {
+      for (int64_t j = 0; j < s.n; ++j)
+        c[i * s.ldc + j] = static_cast<T>(static_cast<U>(c[i * s.ldc + j]) + static_cast<U>(sums[i * s.n + j]));
+    }
+    return;
+  }
   const U alpha = std::is_integral_v<T> ? static_cast<U>(static_cast<int64_t>(s.alpha)) : static_cast<U>(s.alpha);
   const int64_t blocks = s.runs == nullptr ? (s.k + kGemmDepth - 1) / kGemmDepth : 1;
   const int64_t run = s.runs == nullptr ? std::max<int64_t>(s.k, 1) : s.k / s.num_runs;

@@ -39,6 +39,11 @@ struct GemmShape {
   bool accumulate = false;  // add to C instead of overwriting it
   double alpha = 1;         // rounded to the element type
 
+  // 0 < inner_cut < k: an element's first `inner_cut` products and the others are each added up as those of a product
+  // of their own, then their sums: what two workers give who have a part each. Not with `accumulate` or `runs`, not for
+  // Half and BFloat16. 0: none.
+  int64_t inner_cut = 0;
+
   // For convolutions, whose operand is a picture. Not with `transpose_b`, not for Half and BFloat16.
   // The k products come in `num_runs` runs of equal length, the r-th of which finds op(A)'s columns from a + runs[r] on
   // instead of behind those of the run before; then k is one block whatever its length. Null: one run.
@@ -53,8 +58,9 @@ struct GemmShape {
 // The shape of a product of contiguous matrices.
 GemmShape ContiguousGemm(int64_t m, int64_t n, int64_t k, bool transpose_a = false, bool transpose_b = false);
 
-// Bytes of scratch memory, aligned to 64, that Gemm<T>(s, ...) may use: 64 KiB at most, but for Half and BFloat16,
-// which are widened as a whole (kTooLarge when no memory could hold that).
+// Bytes of scratch memory, aligned to 64, that Gemm<T>(s, ...) may use: 64 KiB at most, but with `inner_cut`
+// (m n elements more) and for Half and BFloat16, which are widened as a whole (kTooLarge when no memory could hold
+// that).
 template <typename T>
 int64_t GemmScratchBytes(const GemmShape& s);
 

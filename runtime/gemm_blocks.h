@@ -14,6 +14,7 @@
 #include <cstdint>
 
 #include "runtime/gemm.h"
+#include "runtime/gemm_paths.h"
 #include "runtime/gemm_tail.h"
 
 namespace staticflow {
@@ -254,7 +255,8 @@ void ComputePanel(const GemmShape& s, int vectors, bool fetch_rows, Block<typena
       if (asks_columns) {
         const T* next = i + 1 < blocks ? block.a + 2 * count - 1 : panel->a + block.depth * block.a_depth;
         block.fetch = reinterpret_cast<uintptr_t>(next);
-      } else if (fetch_rows && i + 1 < blocks) FetchRows<V>(block, block.a + count * block.a_row, count);
+      } else if (fetch_rows && i + 1 < blocks)
+        FetchRows<V>(block, block.a + count * block.a_row, count);
       compute[count](block);
       block.a += count * panel->a_row;
       block.c += count * panel->ldc;
@@ -294,20 +296,11 @@ struct Panels {
   const int64_t count;
 };
 
-// Lets the blocks ask for the `rows` rows of A after those of `s`, evenly: many lines at once would keep their own
-// loads waiting.
-template <typename V>
-void FetchAhead(const GemmShape& s, const typename V::Element* a, int64_t rows, int64_t blocks,
-                Block<typename V::Element>* x) {
-  const int64_t bytes = rows * s.lda * static_cast<int64_t>(sizeof(typename V::Element));
-  x->fetch = reinterpret_cast<uintptr_t>(a + s.m * s.lda);
-  x->fetch_step = CeilDiv(bytes, blocks * s.k);
-}
-
 // What of A lies in memory, while one chunk of rows of a product is computed.
 struct Chunk {
   bool rows_fetched = false;  // somebody asked for the chunk's own rows
-  int64_t rows_after = 0;     // those of the next chunk
+  uintptr_t fetch = 0;        // what to ask for meanwhile
+  int64_t fetch_bytes = 0;
 };
 
 template <typename V>
@@ -326,7 +319,11 @@ void BlockedRows(const GemmShape& s, const typename V::Element* a, const typenam
     x.runs = s.runs;
     x.num_runs = s.num_runs;
   }
-  if (chunk.rows_after > 0) FetchAhead<V>(s, a, chunk.rows_after, panels.AskingBlocks(s.m), &x);
+  if (chunk.fetch_bytes > 0) {
+    // Evenly: many lines at once would keep the blocks' own loads waiting.
+    x.fetch = chunk.fetch;
+    x.fetch_step = CeilDiv(chunk.fetch_bytes, panels.AskingBlocks(s.m) * s.k);
+  }
   for (int64_t d = 0; d < depths; ++d) {
     const int64_t p = PartBegin(s.k, depths, d);
     const int64_t depth = PartBegin(s.k, depths, d + 1) - p;
@@ -390,9 +387,49 @@ int64_t RowsPerChunk(const GemmShape& s) {
   return s.n > kWide ? kRowsOfWideB : kRows;
 }
 
+// y += x, `count` elements.
+template <typename V>
+void AddRow(const typename V::Element* x, int64_t count, typename V::Element* y) {
+  int64_t j = 0;
+  for (; j + V::kWidth <= count; j += V::kWidth) V::Store(y + j, V::Add(V::Load(y + j), V::Load(x + j)));
+  if (j == count) return;
+  const auto mask = V::FirstLanes(count - j);
+  V::Store(y + j, V::Add(V::Load(y + j, mask), V::Load(x + j, mask)), mask);
+}
+
+// C = op(A) op(B), the products before and behind `inner_cut` each added up for themselves. The second part is computed
+// apart if it has several blocks.
+template <typename V>
+void BlockedParts(const GemmShape& s, const typename V::Element* a, const typename V::Element* b,
+                  typename V::Element* c, const Chunk& chunk, void* scratch) {
+  using T = typename V::Element;
+  GemmShape part = s;
+  part.k = s.inner_cut;
+  Chunk part_chunk = chunk;
+  part_chunk.fetch_bytes = chunk.fetch_bytes * s.inner_cut / s.k;
+  BlockedRows<V>(part, a, b, c, part_chunk, scratch);
+
+  part.k = s.k - s.inner_cut;
+  part_chunk.fetch = chunk.fetch + part_chunk.fetch_bytes;
+  part_chunk.fetch_bytes = chunk.fetch_bytes - part_chunk.fetch_bytes;
+  a += s.inner_cut * (s.transpose_a ? s.lda : 1);
+  b += s.inner_cut * (s.transpose_b ? 1 : s.ldb);
+  if (part.k <= kGemmDepth) {
+    part.accumulate = true;
+    BlockedRows<V>(part, a, b, c, part_chunk, scratch);
+    return;
+  }
+  T* apart = reinterpret_cast<T*>(static_cast<char*>(scratch) + internal::GemmPanelBytes(s.k));
+  part.accumulate = false;
+  part.ldc = CeilDiv(s.n, V::kWidth) * V::kWidth;
+  BlockedRows<V>(part, a, b, apart, part_chunk, scratch);
+  for (int64_t i = 0; i < s.m; ++i) AddRow<V>(apart + i * part.ldc, s.n, c + i * s.ldc);
+}
+
 template <typename V>
 void BlockedGemm(const GemmShape& s, const typename V::Element* a, const typename V::Element* b, typename V::Element* c,
                  void* scratch) {
+  using T = typename V::Element;
   const int64_t most = RowsPerChunk<V>(s);
   const bool asks = CanAskAhead<V>(s);
   // The last chunk is not so small that its tail would not fill a vector.
@@ -401,8 +438,16 @@ void BlockedGemm(const GemmShape& s, const typename V::Element* a, const typenam
   for (int64_t first = 0; first < s.m; first += rows.m) {
     const int64_t left = s.m - first;
     rows.m = size(left);
-    const Chunk chunk = {.rows_fetched = first > 0 && asks, .rows_after = asks ? size(left - rows.m) : 0};
-    BlockedRows<V>(rows, a + first * s.lda, b, c + first * s.ldc, chunk, scratch);
+    const T* chunk_a = a + first * s.lda;
+    const int64_t rows_after = asks ? size(left - rows.m) : 0;
+    const Chunk chunk = {.rows_fetched = first > 0 && asks,
+                         .fetch = reinterpret_cast<uintptr_t>(chunk_a + rows.m * s.lda),
+                         .fetch_bytes = rows_after * s.lda * static_cast<int64_t>(sizeof(T))};
+    if (s.inner_cut > 0) {
+      BlockedParts<V>(rows, chunk_a, b, c + first * s.ldc, chunk, scratch);
+    } else {
+      BlockedRows<V>(rows, chunk_a, b, c + first * s.ldc, chunk, scratch);
+    }
   }
 }
 

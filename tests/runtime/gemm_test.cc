@@ -238,6 +238,39 @@ TEST(Gemm, PartsHaveTheBitsOfTheWhole) {
   ExpectPartsEqualWhole<float>({.m = 83, .n = 35, .k = 301, .accumulate = true});
 }
 
+TEST(Gemm, InnerPartsHaveTheBitsOfTwoProducts) {
+  const int64_t sizes[][4] = {{60, 100, 784, 400}, {83, 35, 784, 400}, {30, 600, 300, 160}, {17, 100, 200, 112},
+                              {200, 9, 301, 16},   {3, 70, 65, 64},    {1, 1, 300, 1}};
+  for (const auto& [m, n, k, cut] : sizes) {
+    for (bool transpose_a : {false, true}) {
+      for (bool transpose_b : {false, true}) {
+        const GemmShape shape = {.m = m,
+                                 .n = n,
+                                 .k = k,
+                                 .transpose_a = transpose_a,
+                                 .transpose_b = transpose_b,
+                                 .alpha = -0.3,
+                                 .inner_cut = cut};
+        ExpectPartsEqualWhole<float>(shape);
+        ExpectExact<double>({.m = m, .n = n, .k = k, .transpose_a = transpose_a, .inner_cut = cut}, 3);
+        ExpectExact<int32_t>({.m = m, .n = n, .k = k, .transpose_b = transpose_b, .inner_cut = cut}, 1);
+        const Problem<float> p(shape, 0, 0);
+        const Scratch scratch(GemmScratchBytes<float>(p.s));
+        std::vector<float> got = p.c, first = p.c, second = p.c;
+        Gemm(p.s, p.a.data(), p.b.data(), got.data(), scratch.get());
+        GemmShape part = p.s;
+        part.inner_cut = 0;
+        part.k = cut;
+        Gemm(part, p.a.data(), p.b.data(), first.data(), scratch.get());
+        part.k = k - cut;
+        Gemm(part, p.a.data() + cut * (transpose_a ? p.s.lda : 1), p.b.data() + cut * (transpose_b ? 1 : p.s.ldb),
+             second.data(), scratch.get());
+        for (size_t i = 0; i < got.size(); ++i) ASSERT_EQ(got[i], first[i] + second[i]) << Describe(p.s);
+      }
+    }
+  }
+}
+
 TEST(Gemm, AccumulateRoundsTheProductBeforeAdding) {
   for (GemmPath path : kPaths) {
     if (!GemmPathSupported(path)) continue;
