@@ -1,19 +1,10 @@
 #include "runtime/barriers.h"
 
-#include <algorithm>
-
-#include "absl/container/flat_hash_map.h"
 #include "runtime/layout.h"
 #include "runtime/pass.h"
 
 namespace staticflow {
 namespace {
-
-// What happened to a buffer since the last barrier.
-struct Uses {
-  std::vector<Layout> reads;
-  std::vector<Layout> writes;
-};
 
 class BarrierSetter {
  public:
@@ -30,12 +21,11 @@ class BarrierSetter {
       const bool alone = RunsAlone(instruction);
       const InstructionLayouts layouts = Layouts(instruction);
       // Who jumps here has passed other barriers than who came straight.
-      if (entered[i] || alone || after_alone || Meets(layouts)) {
+      if (entered[i] || alone || after_alone || uses_.Meet(layouts)) {
         instruction.barrier = true;
-        uses_.clear();
+        uses_.Clear();
       }
-      for (const BufferLayout& read : layouts.reads) Note(read.layout, &uses_[read.buffer].reads);
-      for (const BufferLayout& write : layouts.writes) Note(write.layout, &uses_[write.buffer].writes);
+      uses_.Note(layouts);
       after_alone = alone;
     }
   }
@@ -80,30 +70,9 @@ class BarrierSetter {
       }
     }
   }
-  bool Meets(const InstructionLayouts& layouts) const {
-    const auto crosses = [](const Layout& layout, const std::vector<Layout>& others) {
-      return std::any_of(others.begin(), others.end(), [&](const Layout& other) { return layout.Crosses(other); });
-    };
-    for (const BufferLayout& read : layouts.reads) {
-      auto it = uses_.find(read.buffer);
-      if (it != uses_.end() && crosses(read.layout, it->second.writes)) return true;
-    }
-    for (const BufferLayout& write : layouts.writes) {
-      auto it = uses_.find(write.buffer);
-      if (it == uses_.end()) continue;
-      if (crosses(write.layout, it->second.writes) || crosses(write.layout, it->second.reads)) return true;
-    }
-    return false;
-  }
-  static void Note(const Layout& layout, std::vector<Layout>* uses) {
-    const auto same = [&](const Layout& other) {
-      return layout.kind == other.kind && layout.columns == other.columns && layout.cuts == other.cuts;
-    };
-    if (std::none_of(uses->begin(), uses->end(), same)) uses->push_back(layout);
-  }
 
   Plan& plan_;
-  absl::flat_hash_map<int, Uses> uses_;  // by buffer
+  UsesSinceBarrier uses_;
 };
 
 }  // namespace

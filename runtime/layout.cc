@@ -23,6 +23,7 @@ Layout Rows(int64_t elements, int64_t width, const std::vector<int64_t>& cuts) {
 }
 
 Layout Columns(int64_t elements, int64_t columns, const std::vector<int64_t>& cuts) {
+  if (columns == elements) return {.kind = Layout::kFlat, .elements = elements, .cuts = cuts};  // of one row
   return {.kind = Layout::kColumns, .elements = elements, .columns = columns, .cuts = cuts};
 }
 
@@ -111,7 +112,10 @@ class LayoutWriter {
         break;
     }
     for (size_t i = 2; i < instruction_.inputs.size(); ++i) {
-      Read(instruction_.inputs[i], Everywhere(Elements(instruction_.inputs[i])));
+      const int value = instruction_.inputs[i];
+      // What is added to is read where it is written.
+      const bool added_to = call.accumulate && ValueAt(value).buffer == ValueAt(instruction_.outputs[0]).buffer;
+      if (!added_to) Read(value, Everywhere(Elements(value)));
     }
     for (size_t i = 0; i < instruction_.outputs.size(); ++i) {
       const int y = instruction_.outputs[i];
@@ -219,11 +223,39 @@ int64_t Layout::Missing(const Layout& owned) const {
   // One of them is whole, or rows against columns: of what a worker wants the others have their share.
   const int64_t wanted = kind == kEverywhere || kind == kFirst ? elements : elements / workers;
   if (owned.kind == kFirst) return kind == kFirst ? 0 : wanted;
+  if (owned.kind == kParts) return wanted;
   return wanted - wanted / workers;
 }
 
 InstructionLayouts LayoutsOf(const Plan& plan, const Instruction& instruction, const std::vector<int64_t>& cuts) {
   return LayoutWriter(plan, instruction, cuts).Write();
+}
+
+bool UsesSinceBarrier::Meet(const InstructionLayouts& layouts) const {
+  const auto crosses = [](const Layout& layout, const std::vector<Layout>& others) {
+    return std::any_of(others.begin(), others.end(), [&](const Layout& other) { return layout.Crosses(other); });
+  };
+  for (const BufferLayout& read : layouts.reads) {
+    auto it = uses_.find(read.buffer);
+    if (it != uses_.end() && crosses(read.layout, it->second.writes)) return true;
+  }
+  for (const BufferLayout& write : layouts.writes) {
+    auto it = uses_.find(write.buffer);
+    if (it == uses_.end()) continue;
+    if (crosses(write.layout, it->second.writes) || crosses(write.layout, it->second.reads)) return true;
+  }
+  return false;
+}
+
+void UsesSinceBarrier::Note(const InstructionLayouts& layouts) {
+  const auto note = [](const Layout& layout, std::vector<Layout>* uses) {
+    const auto same = [&](const Layout& other) {
+      return layout.kind == other.kind && layout.columns == other.columns && layout.cuts == other.cuts;
+    };
+    if (std::none_of(uses->begin(), uses->end(), same)) uses->push_back(layout);
+  };
+  for (const BufferLayout& read : layouts.reads) note(read.layout, &uses_[read.buffer].reads);
+  for (const BufferLayout& write : layouts.writes) note(write.layout, &uses_[write.buffer].writes);
 }
 
 }  // namespace staticflow

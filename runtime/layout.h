@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "runtime/plan.h"
 
 namespace staticflow {
@@ -17,6 +18,7 @@ struct Layout {
     kFlat,        // worker w the elements cuts[w]..cuts[w + 1], as they lie in memory
     kColumns,     // worker w the columns cuts[w]..cuts[w + 1] of a matrix with `columns` columns
     kFirst,       // the whole, worker 0
+    kParts,       // each worker an addend of the whole
   };
   Kind kind = kEverywhere;
   int64_t elements = 0;
@@ -39,6 +41,22 @@ struct InstructionLayouts {
   std::vector<BufferLayout> writes;
 };
 InstructionLayouts LayoutsOf(const Plan& plan, const Instruction& instruction, const std::vector<int64_t>& cuts);
+
+// What workers have done to buffers since they last waited for each other.
+class UsesSinceBarrier {
+ public:
+  // Whether a worker would touch what another one wrote, or write what another one touched.
+  bool Meet(const InstructionLayouts& layouts) const;
+  void Note(const InstructionLayouts& layouts);
+  void Clear() { uses_.clear(); }
+
+ private:
+  struct Uses {
+    std::vector<Layout> reads;
+    std::vector<Layout> writes;
+  };
+  absl::flat_hash_map<int, Uses> uses_;  // by buffer
+};
 
 }  // namespace staticflow
 

@@ -1,4 +1,8 @@
 // Partition: divides the instructions of a plan among workers so that each finds in its own cache what it needs.
+//
+// What is small costs more to share than it takes, and what follows it is best left with whoever has its result. How
+// small that is depends on its neighbors. So the whole step is divided several times, leaving products below a bound to
+// one worker, others by what they read; the division of the least estimated time is taken, or none at all.
 #include <algorithm>
 
 #include "absl/container/flat_hash_map.h"
@@ -17,40 +21,62 @@
 namespace staticflow {
 namespace {
 
-// The cost table, in units of about a nanosecond on one core of 2023.
-constexpr double kProductsPerUnit = 60;         // multiply-adds of a product of matrices
-constexpr double kLaneStepsPerUnit = 12;        // elements times steps of a loop
-constexpr double kElementsPerUnit = 3;          // of any other kernel
-constexpr double kCrossingElementsPerUnit = 2;  // floats from another core's cache
+// What workers cost each other, in the units of EstimateTime.
+constexpr double kCrossingElementsPerUnit = 1;  // floats from another core's cache
+constexpr double kBarrier = 300;                // with what workers wait because their parts are not equal
+constexpr double kDivided = 100;                // of an instruction that each worker begins and ends
+constexpr double kHandOver = 1500;              // of a step to the team
 constexpr double kTie = 1;                      // of ways that differ by less, the first is taken
 constexpr double kLeastWork = 12000;            // a step below this stays on one thread
 constexpr double kLeastSplit = 700;             // so does an instruction below this
+constexpr double kMostBound = 50000;            // of the bounds that are tried for products, each twice the one before
+constexpr size_t kManyInstructions = 20000;     // more are divided in one way only
 constexpr int64_t kManyRows = 64;               // enough for products divided by rows
 constexpr int64_t kLeastOwnedRows = 32;         // of a variable that workers share
 constexpr int64_t kLeastInner = 64;             // products shallower than this are added up in one part
 
+// The largest part of what is cut there, counted in whole vectors of `width`.
+double LargestShare(const std::vector<int64_t>& cuts, int64_t width) {
+  if (cuts.empty() || cuts.back() == 0) return 1;
+  int64_t most = 0;
+  for (size_t w = 0; w + 1 < cuts.size(); ++w) most = std::max(most, (cuts[w + 1] - cuts[w] + width - 1) / width);
+  return static_cast<double>(most) / static_cast<double>((cuts.back() + width - 1) / width);
+}
+
 class Divider {
  public:
-  Divider(Plan* plan, int workers) : plan_(*plan), workers_(workers) {}
+  // `decide_inner`: also which products are added up in two parts.
+  Divider(Plan* plan, int workers, bool decide_inner);
 
-  double WorkOfStep() const;
-  // Chooses for every instruction; `decide_inner`: also which products are added up in two parts.
-  void Run(bool decide_inner);
+  // What one worker alone takes.
+  double work() const { return work_of_step_; }
+  // Chooses for every instruction. False when the step is best left to one worker; then all is as it was.
+  bool Run();
 
  private:
   enum class Way { kWhole, kRows, kColumns, kInner, kItems };
-  struct Choice {
-    Way way = Way::kWhole;
+  struct Division {
+    std::vector<Way> ways = {};  // by instruction
     double cost = 0;
   };
+  struct Choice {
+    Way way = Way::kWhole;
+    double cost = 0;  // with what its users will pay
+    double own_cost = 0;
+    InstructionLayouts layouts = {};
+  };
 
-  double Work(const Instruction& instruction) const;
+  std::vector<double> Bounds() const;
+  // The division that leaves products of less than `bound` whole.
+  Division Divide(double bound);
+  Choice Choose(int index, double bound);
   std::vector<int64_t> CutsOf(const Instruction& instruction, Way way) const;
-  std::vector<Way> WaysOf(const Instruction& instruction, bool decide_inner) const;
-  double Cost(const Instruction& instruction, Way way);
-  double CostForUsers(int index, Way way);
+  std::vector<Way> WaysOf(int index, double bound) const;
+  Choice Try(int index, Way way) const;
+  double CostForUsers(const Instruction& instruction, Way way) const;
   void Apply(Instruction* instruction, Way way) const;
   void FindWritten();
+  void FindOwners(double bound);
   bool UpdatesRows(const Instruction& update) const;  // of a variable, by a loop or a kernel
   const Layout* OwnerOf(int buffer) const {
     auto it = owners_.find(buffer);
@@ -59,39 +85,23 @@ class Divider {
 
   Plan& plan_;
   const int workers_;
-  absl::flat_hash_map<int, Layout> owners_;  // who wrote a buffer last
-  absl::flat_hash_set<int> summed_;          // buffers that loops read which sum rows
-  absl::flat_hash_set<int> added_;           // and what updates of variables by rows read
+  const bool always_;  // whether it gains anything or not
+  const bool decide_inner_;
+  std::vector<double> work_;  // by instruction
+  double work_of_step_ = 0;
+  absl::flat_hash_map<int, double> written_;  // buffers, and the work of the product that is written there
+  absl::flat_hash_map<int, Layout> owners_;   // who wrote a buffer last
+  UsesSinceBarrier uses_;
+  absl::flat_hash_set<int> summed_;  // buffers that loops read which sum rows
+  absl::flat_hash_set<int> added_;   // and what updates of variables by rows read
 };
 
-double Divider::Work(const Instruction& instruction) const {
-  if (instruction.loop != nullptr) {
-    double units = 0;
-    for (const LoopProgram::Step& step : instruction.loop->steps) {
-      const bool matrix = instruction.loop->level(step.y) == LaneLevel::kMatrix || step.op == LaneOp::kSumRows;
-      units += static_cast<double>(instruction.loop->columns) * (matrix ? instruction.loop->rows : 1);
-    }
-    return units / kLaneStepsPerUnit;
+Divider::Divider(Plan* plan, int workers, bool decide_inner)
+    : plan_(*plan), workers_(workers), always_(plan->divide_always), decide_inner_(decide_inner) {
+  for (const Instruction& instruction : plan_.instructions) {
+    work_.push_back(EstimateTime(plan_, instruction));
+    work_of_step_ += work_.back();
   }
-  if (instruction.product != nullptr) {
-    const ProductCall& p = *instruction.product;
-    return static_cast<double>(p.m) * p.n * p.k / kProductsPerUnit;
-  }
-  if (instruction.kind != InstructionKind::kKernel || !instruction.is_static) return 0;
-  std::vector<Shape> inputs, outputs;
-  for (int value : instruction.inputs) inputs.push_back(value < 0 ? Shape() : plan_.values[value].shape);
-  for (int value : instruction.outputs) outputs.push_back(plan_.values[value].shape);
-  double work = static_cast<double>(EstimateWork(*instruction.node, inputs, outputs));
-  // A rule reads and writes all that it keeps.
-  work *= std::max<double>(1, static_cast<double>(instruction.node->op().spec.access.size()));
-  const bool contracts = !instruction.node->op().spec.iteration.dims.empty();
-  return work / (contracts ? kProductsPerUnit : kElementsPerUnit);
-}
-
-double Divider::WorkOfStep() const {
-  double work = 0;
-  for (const Instruction& instruction : plan_.instructions) work += Work(instruction);
-  return work;
 }
 
 std::vector<int64_t> Divider::CutsOf(const Instruction& instruction, Way way) const {
@@ -127,37 +137,42 @@ std::vector<int64_t> Divider::CutsOf(const Instruction& instruction, Way way) co
   return cuts;
 }
 
-std::vector<Divider::Way> Divider::WaysOf(const Instruction& instruction, bool decide_inner) const {
+std::vector<Divider::Way> Divider::WaysOf(int index, double bound) const {
+  const Instruction& instruction = plan_.instructions[index];
   if (!instruction.is_static || instruction.kind != InstructionKind::kKernel || instruction.outputs.empty() ||
-      Work(instruction) < kLeastSplit) {
+      work_[index] < kLeastSplit) {
     return {Way::kWhole};
   }
+  std::vector<Way> ways;
   if (instruction.loop != nullptr) {
     const LoopProgram& program = *instruction.loop;
-    std::vector<Way> ways;
     if (program.columns >= 2 * kLanes && program.chunk == 0) ways.push_back(Way::kColumns);
     if (CanDivideByRows(program)) ways.push_back(Way::kRows);
-    if (ways.empty()) ways.push_back(Way::kWhole);
+    if (ways.empty() || !always_) ways.push_back(Way::kWhole);
     return ways;
   }
   if (instruction.product != nullptr) {
+    if (work_[index] < bound) return {Way::kWhole};
     const ProductCall& p = *instruction.product;
-    std::vector<Way> ways;
     // Of equals the first is taken: with weights that stay as they are, a step needs no exchange when rows stay apart.
     const bool rows_first = OwnerOf(plan_.values[instruction.inputs[1]].buffer) == nullptr && p.m >= kManyRows;
     if (p.m >= 2 && rows_first) ways.push_back(Way::kRows);
     if (p.n >= 2 * kLanes) ways.push_back(Way::kColumns);
     if (p.m >= 2 && !rows_first) ways.push_back(Way::kRows);
-    const bool two_parts = decide_inner ? p.k >= kLeastInner && !p.accumulate : p.inner_cut > 0 && !p.accumulate;
+    const bool two_parts = decide_inner_ ? p.k >= kLeastInner && !p.accumulate : p.inner_cut > 0 && !p.accumulate;
     if (two_parts && plan_.values[instruction.outputs[0]].is_static) ways.push_back(Way::kInner);
     if (ways.empty()) ways.push_back(Way::kWhole);
     return ways;
   }
   // Its items share what they read, its parts do not: two workers take these.
   if (SumsInParts(plan_, instruction)) {
-    return workers_ == 2 ? std::vector<Way>{Way::kInner} : std::vector<Way>{Way::kItems, Way::kInner};
+    if (workers_ > 2) ways.push_back(Way::kItems);
+    ways.push_back(Way::kInner);
+  } else if (instruction.split_items > 1) {
+    ways.push_back(Way::kItems);
   }
-  return {instruction.split_items > 1 ? Way::kItems : Way::kWhole};
+  if (ways.empty() || !always_) ways.push_back(Way::kWhole);
+  return ways;
 }
 
 void Divider::Apply(Instruction* instruction, Way way) const {
@@ -176,45 +191,44 @@ void Divider::Apply(Instruction* instruction, Way way) const {
   }
 }
 
-double Divider::Cost(const Instruction& instruction, Way way) {
-  Instruction tried = instruction;
-  if (tried.loop != nullptr) tried.loop = std::make_shared<LoopProgram>(*tried.loop);
-  if (tried.product != nullptr) {
-    tried.product = std::make_shared<ProductCall>(*tried.product);
-    if (way == Way::kInner) tried.product->inner_cut = InnerCut(tried.product->k);
-  }
-  Apply(&tried, way);
-  double share = 1;
-  if (!tried.cuts.empty() && tried.cuts.back() > 0) {
-    // Of columns, a vector that is not full takes the time of a whole one.
-    const int64_t width = way == Way::kColumns ? kLanes : 1;
-    int64_t most = 0;
-    for (size_t w = 0; w + 1 < tried.cuts.size(); ++w) {
-      most = std::max(most, (tried.cuts[w + 1] - tried.cuts[w] + width - 1) / width);
-    }
-    share = static_cast<double>(most) / static_cast<double>((tried.cuts.back() + width - 1) / width);
-  }
+// What the instruction takes when it is divided like that, with what workers fetch from each other before.
+Divider::Choice Divider::Try(int index, Way way) const {
+  const Instruction& instruction = plan_.instructions[index];
+  Choice choice{.way = way, .own_cost = work_[index]};
   double missing = 0;
-  const InstructionLayouts layouts = LayoutsOf(plan_, tried, tried.cuts);
-  for (const auto* side : {&layouts.reads, &layouts.writes}) {
+  if (way == Way::kWhole) {
+    choice.layouts = LayoutsOf(plan_, instruction, {});
+  } else {
+    Instruction tried = instruction;
+    if (tried.loop != nullptr) tried.loop = std::make_shared<LoopProgram>(*tried.loop);
+    if (tried.product != nullptr) {
+      tried.product = std::make_shared<ProductCall>(*tried.product);
+      if (way == Way::kInner) tried.product->inner_cut = InnerCut(tried.product->k);
+    }
+    Apply(&tried, way);
+    choice.layouts = LayoutsOf(plan_, tried, tried.cuts);
+    choice.own_cost = work_[index] * LargestShare(tried.cuts, way == Way::kColumns ? kLanes : 1) + kDivided;
+  }
+  for (const auto* side : {&choice.layouts.reads, &choice.layouts.writes}) {
     for (const BufferLayout& use : *side) {
       const Layout* owner = OwnerOf(use.buffer);
       if (owner != nullptr) missing += static_cast<double>(use.layout.Missing(*owner));
     }
   }
+  choice.own_cost += missing / kCrossingElementsPerUnit + kBarrier * uses_.Meet(choice.layouts);
   if (way == Way::kInner) {
-    // Whoever adds the parts fetches one of them.
-    missing += static_cast<double>(plan_.values[tried.outputs[0]].shape.num_elements()) / 2 * (workers_ > 1);
+    for (BufferLayout& write : choice.layouts.writes) write.layout.kind = Layout::kParts;
   }
-  return Work(instruction) * share + missing / kCrossingElementsPerUnit;
+  choice.cost = choice.own_cost + CostForUsers(instruction, way);
+  return choice;
 }
 
 // Sums over rows are divided by columns, updates of matrices by rows: who writes their operands should have them so.
-double Divider::CostForUsers(int index, Way way) {
-  const Instruction& instruction = plan_.instructions[index];
-  if ((way != Way::kRows && way != Way::kColumns) || instruction.outputs.empty()) return 0;
+// Whoever adds parts fetches one of them.
+double Divider::CostForUsers(const Instruction& instruction, Way way) const {
+  if ((way != Way::kRows && way != Way::kColumns && way != Way::kInner) || instruction.outputs.empty()) return 0;
   const Value& value = plan_.values[instruction.outputs[0]];
-  if (!(way == Way::kRows ? summed_ : added_).contains(value.buffer)) return 0;
+  if (way != Way::kInner && !(way == Way::kRows ? summed_ : added_).contains(value.buffer)) return 0;
   return static_cast<double>(value.shape.num_elements()) / 2 / kCrossingElementsPerUnit;
 }
 
@@ -228,11 +242,21 @@ bool Divider::UpdatesRows(const Instruction& update) const {
          });
 }
 
-// Variables that the step updates stay where their rows (of vectors: their elements) are updated.
 void Divider::FindWritten() {
-  std::vector<bool> written(plan_.buffers.size(), false);
-  for (const Instruction& instruction : plan_.instructions) {
-    for (int buffer : AccessOfBuffers(plan_, instruction).writes) written[buffer] = true;
+  absl::flat_hash_map<int, double> makers;  // by buffer: the work of who wrote it last, of loops 0
+  for (size_t i = 0; i < plan_.instructions.size(); ++i) {
+    const Instruction& instruction = plan_.instructions[i];
+    const BufferAccess access = AccessOfBuffers(plan_, instruction);
+    double most = instruction.product != nullptr ? work_[i] : 0;
+    for (int buffer : access.reads) {
+      auto it = instruction.product != nullptr ? makers.end() : makers.find(buffer);
+      if (it != makers.end()) most = std::max(most, it->second);
+    }
+    if (most == 0) most = work_[i];
+    for (int buffer : access.writes) {
+      makers[buffer] = instruction.loop == nullptr ? work_[i] : 0;
+      written_[buffer] = std::max(written_[buffer], most);
+    }
     if (instruction.loop != nullptr && instruction.loop->SumsRows()) {
       for (int value : instruction.inputs) summed_.insert(plan_.values[value].buffer);
     } else if (UpdatesRows(instruction)) {
@@ -241,36 +265,104 @@ void Divider::FindWritten() {
       }
     }
   }
+}
+
+// Variables that the step updates stay where their rows (of vectors: their elements) are updated.
+void Divider::FindOwners(double bound) {
+  owners_.clear();
+  uses_.Clear();
   for (const auto& [slot, value] : plan_.variable_values) {
     const Value& v = plan_.values[value];
-    if (!written[v.buffer] || v.shape.rank() == 0 || v.dtype != DT_FLOAT) continue;
+    const auto written = written_.find(v.buffer);
+    if (written == written_.end() || v.shape.rank() == 0 || v.dtype != DT_FLOAT) continue;
     const int64_t n = v.shape.num_elements(), rows = v.shape.rank() == 1 ? n : v.shape.dim(0);
-    if (rows < kLeastOwnedRows) continue;
-    Layout layout{.kind = Layout::kFlat, .elements = n};
-    for (int w = 0; w <= workers_; ++w) layout.cuts.push_back(EvenCut(rows, workers_, w) * (n / rows));
-    owners_[v.buffer] = std::move(layout);
+    if (written->second < bound) {
+      owners_[v.buffer] = {.kind = Layout::kFirst, .elements = n};
+    } else if (rows >= kLeastOwnedRows) {
+      Layout layout{.kind = Layout::kFlat, .elements = n};
+      for (int w = 0; w <= workers_; ++w) layout.cuts.push_back(EvenCut(rows, workers_, w) * (n / rows));
+      owners_[v.buffer] = std::move(layout);
+    }
   }
 }
 
-void Divider::Run(bool decide_inner) {
+Divider::Choice Divider::Choose(int index, double bound) {
+  Choice best;
+  bool first = true;
+  for (Way way : WaysOf(index, bound)) {
+    Choice choice = Try(index, way);
+    if (first || choice.cost < best.cost - kTie) best = std::move(choice);
+    first = false;
+  }
+  return best;
+}
+
+Divider::Division Divider::Divide(double bound) {
+  FindOwners(bound);
+  Division division{.cost = kHandOver};
+  for (size_t i = 0; i < plan_.instructions.size(); ++i) {
+    division.ways.push_back(Way::kWhole);
+    const Instruction& instruction = plan_.instructions[i];
+    if (!instruction.is_static || instruction.kind == InstructionKind::kJump ||
+        instruction.kind == InstructionKind::kCheckVariable) {
+      continue;
+    }
+    Choice choice = Choose(static_cast<int>(i), bound);
+    division.ways.back() = choice.way;
+    division.cost += choice.own_cost;
+    if (uses_.Meet(choice.layouts)) uses_.Clear();
+    uses_.Note(choice.layouts);
+    for (BufferLayout& write : choice.layouts.writes) {
+      if (plan_.buffers[write.buffer].kind == BufferKind::kVariable && owners_.contains(write.buffer)) continue;
+      owners_[write.buffer] = std::move(write.layout);
+    }
+  }
+  return division;
+}
+
+// Those between which there is the work of some product.
+std::vector<double> Divider::Bounds() const {
+  std::vector<double> bounds = {kLeastSplit};
+  if (plan_.instructions.size() > kManyInstructions) return bounds;
+  for (double bound = 2 * kLeastSplit; bound < kMostBound; bound *= 2) {
+    for (size_t i = 0; i < work_.size(); ++i) {
+      if (plan_.instructions[i].product == nullptr || work_[i] < bounds.back() || work_[i] >= bound) continue;
+      bounds.push_back(bound);
+      break;
+    }
+  }
+  return bounds;
+}
+
+bool Divider::Run() {
+  if (*std::max_element(work_.begin(), work_.end()) < kLeastSplit) return false;
   FindWritten();
+  Division best{.cost = work_of_step_};
+  for (double bound : Bounds()) {
+    Division division = Divide(bound);
+    if (division.cost < best.cost || always_) best = std::move(division);
+    if (always_) break;
+  }
+  if (best.ways.empty()) return false;
   for (size_t i = 0; i < plan_.instructions.size(); ++i) {
     Instruction& instruction = plan_.instructions[i];
     if (!instruction.is_static) continue;
-    Choice best;
-    bool first = true;
-    for (Way way : WaysOf(instruction, decide_inner)) {
-      const double cost = Cost(instruction, way) + CostForUsers(static_cast<int>(i), way);
-      if (first || cost < best.cost - kTie) best = {way, cost};
-      first = false;
+    if (decide_inner_ && instruction.product != nullptr) {
+      instruction.product->inner_cut = best.ways[i] == Way::kInner ? InnerCut(instruction.product->k) : 0;
     }
-    if (decide_inner && instruction.product != nullptr) {
-      instruction.product->inner_cut = best.way == Way::kInner ? InnerCut(instruction.product->k) : 0;
-    }
-    Apply(&instruction, best.way);
-    for (BufferLayout& write : LayoutsOf(plan_, instruction, instruction.cuts).writes) {
-      if (plan_.buffers[write.buffer].kind == BufferKind::kVariable && owners_.contains(write.buffer)) continue;
-      owners_[write.buffer] = std::move(write.layout);
+    Apply(&instruction, best.ways[i]);
+  }
+  return true;
+}
+
+// One worker computes everything, with the sums that were decided.
+void LeaveWhole(Plan* plan) {
+  plan->workers = 1;
+  for (Instruction& instruction : plan->instructions) {
+    instruction.cuts.clear();
+    instruction.in_parts = false;
+    if (instruction.product != nullptr && instruction.product->split == ProductCall::Split::kInner) {
+      instruction.product->split = ProductCall::Split::kRows;
     }
   }
 }
@@ -280,25 +372,16 @@ void Divider::Run(bool decide_inner) {
 void Partition(Plan* plan) {
   const int workers = plan->workers;
   plan->workers = 1;
-  Divider two(plan, 2);
-  const double work = two.WorkOfStep();
-  plan->work_ns = static_cast<int64_t>(work);
-  if (work < kLeastWork) return;
   // In two parts, always: what is decided here for the inner sums holds for any number of workers.
-  two.Run(/*decide_inner=*/true);
-  if (workers > 2) Divider(plan, workers).Run(/*decide_inner=*/false);
-  plan->workers = workers;
-  if (workers > 1) {
-    KeepPartsApart(plan);
+  Divider two(plan, 2, /*decide_inner=*/true);
+  plan->work_ns = static_cast<int64_t>(two.work());
+  if (two.work() < kLeastWork || !two.Run()) return;
+  if (workers == 1 || (workers > 2 && !Divider(plan, workers, /*decide_inner=*/false).Run())) {
+    LeaveWhole(plan);
     return;
   }
-  for (Instruction& instruction : plan->instructions) {
-    instruction.cuts.clear();
-    instruction.in_parts = false;
-    if (instruction.product != nullptr && instruction.product->split == ProductCall::Split::kInner) {
-      instruction.product->split = ProductCall::Split::kRows;
-    }
-  }
+  plan->workers = workers;
+  KeepPartsApart(plan);
 }
 
 }  // namespace staticflow

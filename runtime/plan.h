@@ -107,6 +107,7 @@ struct Plan {
   std::vector<int> literal_values;             // the same by literal of the guard table; -1 for disjunctions
   std::vector<std::pair<int, int>> fed_views;  // (value, feed) for every value that looks at a feed
   int workers = 1;                             // how many the cuts are made for; one alone may run it all, too
+  bool divide_always = false;                  // PlanOptions::divide_always
   int64_t work_ns = 0;                         // what one worker alone would take, estimated; 0: not known
   std::vector<std::pair<int, int>> loops;      // first and last instruction of each, inner ones first
   int64_t arena_bytes = 0;
@@ -139,6 +140,7 @@ struct PlanOptions {
   int64_t memory_budget = int64_t{16} << 30;
   int workers = 1;
   bool fold_constants = true;
+  bool divide_always = false;  // among workers, also what one of them would do sooner: for tests
   PassSet passes = {};
   // Scalar feeds that decide a cond, and their values: the plan has only the branch taken (Program::predicate_feeds).
   std::vector<std::pair<int, bool>> feed_predicates = {};

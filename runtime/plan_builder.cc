@@ -354,6 +354,7 @@ absl::Status PlanBuilder::Emit(absl::Span<const Shape> feed_shapes) {
 
 absl::StatusOr<std::unique_ptr<const Plan>> PlanBuilder::Finish() {
   plan_->workers = options_.workers;
+  plan_->divide_always = options_.divide_always;
   if (options_.journal != nullptr) options_.journal->values = values_;
   RunPasses(options_.passes, plan_.get(), options_.journal);
   CompileCalls(plan_.get());

@@ -4,11 +4,19 @@
 #include <array>
 
 #include "absl/strings/str_split.h"
+#include "runtime/loop.h"
+#include "runtime/product.h"
 
 namespace staticflow {
 namespace {
 
 constexpr int64_t kFloatsPerLine = 16;
+
+// What one core does in a unit of time.
+constexpr double kProductsPerUnit = 75;   // multiply-adds of a product of matrices
+constexpr double kLaneStepsPerUnit = 12;  // elements times steps of a loop
+constexpr double kElementsPerUnit = 3;    // of any other kernel
+constexpr double kUpdatesPerUnit = 8;     // elements of variables that a rule's kernel reads and writes
 
 int64_t Elements(absl::Span<const Shape> shapes) {
   int64_t most = 0;
@@ -37,6 +45,31 @@ int64_t EstimateWork(const Node& node, absl::Span<const Shape> inputs, absl::Spa
   int64_t work = 1;
   for (int64_t n : size) work = n > 0 ? MultiplySizes(work, n) : work;
   return work;
+}
+
+double EstimateTime(const Plan& plan, const Instruction& instruction) {
+  if (instruction.loop != nullptr) {
+    double units = 0;
+    for (const LoopProgram::Step& step : instruction.loop->steps) {
+      const bool matrix = instruction.loop->level(step.y) == LaneLevel::kMatrix || step.op == LaneOp::kSumRows;
+      units += static_cast<double>(instruction.loop->columns) * (matrix ? instruction.loop->rows : 1);
+    }
+    return units / kLaneStepsPerUnit;
+  }
+  if (instruction.product != nullptr) {
+    const ProductCall& p = *instruction.product;
+    return static_cast<double>(p.m) * p.n * p.k / kProductsPerUnit;
+  }
+  if (instruction.kind != InstructionKind::kKernel || !instruction.is_static) return 0;
+  std::vector<Shape> inputs, outputs;
+  for (int value : instruction.inputs) inputs.push_back(value < 0 ? Shape() : plan.values[value].shape);
+  for (int value : instruction.outputs) outputs.push_back(plan.values[value].shape);
+  double work = static_cast<double>(EstimateWork(*instruction.node, inputs, outputs));
+  // A rule reads and writes all that it keeps.
+  const size_t kept = instruction.node->op().spec.access.size();
+  if (kept > 0) return work * static_cast<double>(kept) / kUpdatesPerUnit;
+  const bool contracts = !instruction.node->op().spec.iteration.dims.empty();
+  return work / (contracts ? kProductsPerUnit : kElementsPerUnit);
 }
 
 int64_t WholeSplit(const Node& node, const Shape* output) {

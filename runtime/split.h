@@ -18,6 +18,10 @@ int64_t EvenCut(int64_t n, int parts, int part);
 // Multiply-adds (or elements) that running the op takes, by its Iteration and shapes.
 int64_t EstimateWork(const Node& node, absl::Span<const Shape> inputs, absl::Span<const Shape> outputs);
 
+// How long one worker alone takes for an instruction whose shapes are known, in units of about a nanosecond on one core
+// of 2023; 0 for jumps, copies and what is not known.
+double EstimateTime(const Plan& plan, const Instruction& instruction);
+
 }  // namespace staticflow
 
 #endif  // STATICFLOW_RUNTIME_SPLIT_H_

@@ -52,6 +52,9 @@ TEST_P(PartitionTest, WorkersNeverMeetBetweenBarriers) {
       EXPECT_EQ(finder.shared_lines(), 0) << workers << " workers write the same cache lines of padded rows";
     }
   }
+  absl::StatusOr<Planned> planned = MakePlan(t_, {.workers = 2, .always = false});
+  ASSERT_TRUE(planned.ok()) << planned.status();
+  for (const std::string& problem : FindRaces(*planned->plan)) ADD_FAILURE() << problem << planned->plan->ToString();
 }
 
 TEST_P(PartitionTest, AnyNumberOfWorkersGivesTheSameBits) {
@@ -61,6 +64,11 @@ TEST_P(PartitionTest, AnyNumberOfWorkersGivesTheSameBits) {
   for (int workers : {2, 3, 4}) {
     const Outcome several = RunPlanned(t_, {.workers = workers, .steps = 5});
     EXPECT_EQ(Difference(one, several), 0) << workers << " workers: " << several.status << "\n" << several.text;
+  }
+  const Outcome gains = RunPlanned(t_, {.steps = 5, .always = false});
+  for (int workers : {2, 4}) {
+    const Outcome several = RunPlanned(t_, {.workers = workers, .steps = 5, .always = false});
+    EXPECT_EQ(Difference(gains, several), 0) << workers << " workers: " << several.status << "\n" << several.text;
   }
 }
 
@@ -133,23 +141,34 @@ TEST(PartitionTest, ConvolutionsInParts) {
   }
 }
 
+// How many barriers two workers take for a perceptron of `hidden` layers of `width`.
+int Barriers(int hidden, int64_t width, const std::string& optimizer, bool always) {
+  PerceptronSpec spec{.widths = {784}, .batch_norm = true, .optimizer = optimizer};
+  spec.widths.insert(spec.widths.end(), hidden, width);
+  spec.widths.push_back(10);
+  TestGraph t;
+  BuildPerceptron(spec, &t);
+  absl::StatusOr<Planned> planned = MakePlan(t, {.workers = 2, .always = always});
+  EXPECT_TRUE(planned.ok()) << planned.status();
+  if (!planned.ok()) return 0;
+  EXPECT_EQ(planned->plan->workers, 2);
+  return static_cast<int>(std::count_if(planned->plan->instructions.begin(), planned->plan->instructions.end(),
+                                        [](const Instruction& in) { return in.barrier; }));
+}
+
 // One exchange forward and one backward: updates find their gradients where they are, and checks whether variables have
 // values wait for nobody.
 TEST(PartitionTest, UpdatesTakeNoBarrier) {
-  const auto barriers = [](int hidden, const std::string& optimizer) {
-    PerceptronSpec spec{.widths = {784}, .batch_norm = true, .optimizer = optimizer};
-    for (int i = 0; i < hidden; ++i) spec.widths.push_back(50);
-    spec.widths.push_back(10);
-    TestGraph t;
-    BuildPerceptron(spec, &t);
-    absl::StatusOr<Planned> planned = MakePlan(t, {.workers = 2});
-    EXPECT_TRUE(planned.ok()) << planned.status();
-    if (!planned.ok()) return 0;
-    return static_cast<int>(std::count_if(planned->plan->instructions.begin(), planned->plan->instructions.end(),
-                                          [](const Instruction& in) { return in.barrier; }));
-  };
   for (const char* optimizer : {"sgd", "momentum", "adam"}) {
-    EXPECT_EQ(barriers(9, optimizer) - barriers(4, optimizer), 2 * 5) << optimizer;
+    EXPECT_EQ(Barriers(9, 50, optimizer, true) - Barriers(4, 50, optimizer, true), 2 * 5) << optimizer;
+  }
+}
+
+// Beside the two large products of the first layer, one worker does the narrow layers; wide ones are worth an exchange.
+TEST(PartitionTest, NarrowLayersStayWithOneWorker) {
+  for (const char* optimizer : {"sgd", "momentum", "adam"}) {
+    EXPECT_EQ(Barriers(9, 40, optimizer, false), Barriers(4, 40, optimizer, false)) << optimizer;
+    EXPECT_EQ(Barriers(9, 160, optimizer, false) - Barriers(4, 160, optimizer, false), 2 * 5) << optimizer;
   }
 }
 

@@ -61,6 +61,7 @@ struct RunSpec {
   int workers = 1;
   int steps = 1;
   bool predicates_known = false;  // scalar bool feeds are part of the plan
+  bool always = true;             // divided among workers whether that gains anything or not
 };
 
 struct Outcome {
@@ -83,7 +84,7 @@ inline absl::StatusOr<Planned> MakePlan(const TestGraph& t, const RunSpec& spec)
   SF_RETURN_IF_ERROR(t.graph.status());
   SF_RETURN_IF_ERROR(result.session->Initialize());
   SF_ASSIGN_OR_RETURN(Program program, CompileProgram(t.signature));
-  PlanOptions options{.workers = spec.workers};
+  PlanOptions options{.workers = spec.workers, .divide_always = spec.always};
   SF_ASSIGN_OR_RETURN(options.passes, ParsePasses(spec.passes));
   std::vector<Shape> shapes;
   for (const Tensor& feed : t.feeds) shapes.push_back(feed.shape());
