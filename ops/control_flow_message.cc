@@ -102,6 +102,13 @@ const OpRegistrar print_op({.name = "Print",
 
 // PrintV2: writes its input, a string.
 absl::StatusOr<Kernel> PrintV2Kernel(const KernelSetup& setup) {
+  static constexpr const char* kStreams[] = {"stdout", "stderr", "log(info)", "log(warning)", "log(error)"};
+  const std::string& stream = setup.attr<std::string>("output_stream");
+  if (stream.substr(0, 7) != "file://" && std::count(std::begin(kStreams), std::end(kStreams), stream) == 0) {
+    return absl::InvalidArgumentError(absl::StrCat("output_stream is '", stream,
+                                                   "', expected stdout, stderr, log(info), log(warning), log(error) "
+                                                   "or file://"));
+  }
   return Kernel([end = setup.attr<std::string>("end")](KernelContext& c) -> absl::Status {
     if (c.input(0).num_elements != 1) return absl::InvalidArgumentError("the text is no scalar");
     // The sink ends lines by itself.

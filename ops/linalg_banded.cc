@@ -27,19 +27,6 @@ absl::Status BandedShape(ShapeContext& c) {
   return absl::OkStatus();
 }
 
-// The place of matrix b of `all` in the tensor `part`, which is broadcast along leading dimensions.
-int64_t PlaceOfMatrix(int64_t b, const Shape& all, const Shape& part) {
-  int64_t place = 0, stride = 1;
-  for (int d = 3; d <= all.rank(); ++d) {
-    const int64_t index = b % all.dim(-d);
-    b /= all.dim(-d);
-    if (d > part.rank()) continue;
-    if (part.dim(-d) > 1) place += index * stride;
-    stride *= part.dim(-d);
-  }
-  return place;
-}
-
 template <typename T>
 struct BandedFunction {
   explicit BandedFunction(const KernelSetup& setup)
@@ -53,16 +40,16 @@ struct BandedFunction {
       const T* a = c.in<T>(0) + PlaceOfMatrix(b, *c.output(0).shape, *c.input(0).shape) * bands.size();
       const T* rhs = c.in<T>(1) + PlaceOfMatrix(b, *c.output(0).shape, *c.input(1).shape) * x.size();
       std::copy_n(rhs, x.size(), scratch);
-      if (!Solve(a, bands.rows, n, k, scratch)) {
+      if (IsSingularTriangle(a + (lower ? 0 : (bands.rows - 1) * n), n, 1)) {
         return absl::InvalidArgumentError(absl::StrCat("matrix ", b, " is not invertible: its diagonal has a zero"));
       }
+      Solve(a, bands.rows, n, k, scratch);
       for (int64_t i = 0; i < x.size(); ++i) c.out<T>(0)[b * x.size() + i] = static_cast<T>(scratch[i]);
     }
     return absl::OkStatus();
   }
 
-  // False where the diagonal has a zero.
-  bool Solve(const T* a, int64_t rows, int64_t n, int64_t k, double* x) const {
+  void Solve(const T* a, int64_t rows, int64_t n, int64_t k, double* x) const {
     // Diagonal d, counted from the main one.
     const auto diagonal = [&](int64_t d) { return a + (lower ? d : rows - 1 - d) * n; };
     const bool forward = lower != adjoint;  // the transpose of a lower triangle is an upper one
@@ -74,10 +61,8 @@ struct BandedFunction {
         for (int64_t l = 0; l < k; ++l) x[i * k + l] -= factor * x[j * k + l];
       }
       const double pivot = static_cast<double>(diagonal(0)[i]);
-      if (pivot == 0) return false;
       for (int64_t l = 0; l < k; ++l) x[i * k + l] /= pivot;
     }
-    return true;
   }
 
   bool lower, adjoint;

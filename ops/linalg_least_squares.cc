@@ -38,10 +38,8 @@ struct LuFunction {
         std::iota(p, p + n, I{0});
         for (int64_t j = 0; j < n; ++j) std::swap(p[j], p[EliminateColumn(lu, n, j)]);
       });
-      for (int64_t i = 0; i < n; ++i) {
-        if (lu[i * n + i] == 0 || std::isnan(lu[i * n + i])) {
-          return absl::InvalidArgumentError(absl::StrCat("matrix ", b, " is not invertible"));
-        }
+      if (IsSingularTriangle(lu, n, n + 1)) {
+        return absl::InvalidArgumentError(absl::StrCat("matrix ", b, " is not invertible"));
       }
       for (int64_t i = 0; i < a.size(); ++i) c.out<T>(0)[b * a.size() + i] = static_cast<T>(lu[i]);
     }
@@ -97,7 +95,7 @@ bool CholeskySolve(double* gramian, int64_t n, double* x, int64_t k) {
     for (int64_t i = j; i < n; ++i) {
       double sum = gramian[i * n + j];
       for (int64_t l = 0; l < j; ++l) sum -= gramian[i * n + l] * gramian[j * n + l];
-      if (i == j && !(sum > 0)) return false;
+      if (i == j && sum <= 0) return false;
       gramian[i * n + j] = i == j ? std::sqrt(sum) : sum / gramian[j * n + j];
     }
   }
@@ -124,7 +122,9 @@ struct SolveLsFunction {
 
   absl::Status operator()(KernelContext& c) const {
     const Matrices a(c.input(0)), b(c.input(1)), x(c.output(0));
-    const double l2 = fast ? c.scalar<double>(2) : 0;
+    const double given = c.scalar<double>(2), l2 = fast ? given : 0;
+    if (given < 0)
+      return absl::InvalidArgumentError(absl::StrCat("l2_regularizer is ", given, ", expected at least 0"));
     const bool tall = a.rows >= a.columns;
     const int64_t m = a.rows, n = a.columns, k = b.columns, p = std::min(m, n);
     SF_ASSIGN_OR_RETURN(double* gramian, c.Scratch<double>(p * p + p * k));

@@ -23,7 +23,7 @@ void Load(const T* a, int64_t n, bool transpose, double* lu) {
 }
 
 // Reduces `lu` [n, n] to an upper triangle and does the same to the rows of x [n, k]. Returns the determinant, which
-// is 0 or NaN when the matrix is singular or not finite; then x is of no use.
+// is 0 when the matrix is singular; then x is of no use.
 double Eliminate(double* lu, int64_t n, double* x, int64_t k) {
   double determinant = 1;
   for (int64_t j = 0; j < n; ++j) {
@@ -33,7 +33,7 @@ double Eliminate(double* lu, int64_t n, double* x, int64_t k) {
       determinant = -determinant;
     }
     determinant *= lu[j * n + j];
-    if (!(std::abs(lu[j * n + j]) > 0)) return determinant;
+    if (lu[j * n + j] == 0) return determinant;
     for (int64_t i = j + 1; i < n; ++i) {
       for (int64_t l = 0; l < k; ++l) x[i * k + l] -= lu[i * n + j] * x[j * k + l];
     }
@@ -49,13 +49,6 @@ void SubstituteBack(const double* lu, int64_t n, double* x, int64_t k) {
     }
     for (int64_t l = 0; l < k; ++l) x[i * k + l] /= lu[i * n + i];
   }
-}
-
-bool HasZeroPivot(const double* lu, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) {
-    if (!(std::abs(lu[i * n + i]) > 0)) return true;
-  }
-  return false;
 }
 
 // MatrixSolve, and MatrixInverse where there is no right-hand side: that of the identity.
@@ -74,7 +67,8 @@ struct SolveFunction {
         solution[i] = c.num_inputs() == 2 ? Widen(c.in<T>(1)[b * x.size() + i]) : (i / k == i % k ? 1 : 0);
       }
       Eliminate(lu, n, solution, k);
-      if (HasZeroPivot(lu, n)) return absl::InvalidArgumentError(absl::StrCat("matrix ", b, " is not invertible"));
+      if (IsSingularTriangle(lu, n, n + 1))
+        return absl::InvalidArgumentError(absl::StrCat("matrix ", b, " is not invertible"));
       SubstituteBack(lu, n, solution, k);
       for (int64_t i = 0; i < x.size(); ++i) c.out<T>(0)[b * x.size() + i] = static_cast<T>(solution[i]);
     }

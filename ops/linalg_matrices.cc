@@ -58,12 +58,24 @@ int64_t EliminateColumn(double* lu, int64_t n, int64_t j) {
     if (std::abs(lu[i * n + j]) > std::abs(lu[pivot * n + j])) pivot = i;
   }
   if (pivot != j) std::swap_ranges(lu + j * n, lu + j * n + n, lu + pivot * n);
-  if (!(std::abs(lu[j * n + j]) > 0)) return pivot;
+  if (lu[j * n + j] == 0) return pivot;
   for (int64_t i = j + 1; i < n; ++i) {
     const double factor = lu[i * n + j] /= lu[j * n + j];
     for (int64_t k = j + 1; k < n; ++k) lu[i * n + k] -= factor * lu[j * n + k];
   }
   return pivot;
+}
+
+int64_t PlaceOfMatrix(int64_t b, const Shape& all, const Shape& part) {
+  int64_t place = 0, stride = 1;
+  for (int d = 3; d <= all.rank(); ++d) {
+    const int64_t index = b % all.dim(-d);
+    b /= all.dim(-d);
+    if (d > part.rank()) continue;
+    if (part.dim(-d) > 1) place += index * stride;
+    stride *= part.dim(-d);
+  }
+  return place;
 }
 
 Output Adjoint(Output x) {

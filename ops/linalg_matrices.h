@@ -3,6 +3,7 @@
 #define STATICFLOW_OPS_LINALG_MATRICES_H_
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 #include "graph/gradients.h"
@@ -34,9 +35,22 @@ absl::Status SolveShape(ShapeContext& c);
 
 // Step j of Gaussian elimination with partial pivoting on lu [n, n]: the largest number of column j on or below the
 // diagonal comes to the diagonal by an exchange of rows, whose other row is returned (j when there was none), and
-// multiples of row j are subtracted from the rows below, where column j keeps the factors. A pivot that is 0 or NaN
+// multiples of row j are subtracted from the rows below, where column j keeps the factors. A pivot that is 0
 // leaves the rows below as they are.
 int64_t EliminateColumn(double* lu, int64_t n, int64_t j);
+
+// Whether a triangle with these n numbers on its diagonal, `stride` apart, has no inverse. A NaN is a reason to say so
+// in the first place alone, as in TensorFlow; in others it shows in the solution.
+template <typename T>
+bool IsSingularTriangle(const T* diagonal, int64_t n, int64_t stride) {
+  if (n == 0) return false;
+  double smallest = std::abs(static_cast<double>(diagonal[0]));
+  for (int64_t i = 1; i < n; ++i) smallest = std::min(smallest, std::abs(static_cast<double>(diagonal[i * stride])));
+  return !(smallest > 0);
+}
+
+// The place of matrix b of `all` in the tensor `part`, which is broadcast along leading dimensions.
+int64_t PlaceOfMatrix(int64_t b, const Shape& all, const Shape& part);
 
 // `x` with its last two dimensions exchanged.
 Output Adjoint(Output x);

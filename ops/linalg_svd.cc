@@ -128,8 +128,7 @@ struct SvdFunction {
     for (int64_t j = 0; j < p; ++j) {
       for (int64_t i = 0; i < length; ++i) {
         turned.at(j)[i] = static_cast<double>(wide ? matrix[j * a.columns + i] : matrix[i * a.columns + j]);
-        if (!std::isfinite(turned.at(j)[i]))
-          return absl::InvalidArgumentError(absl::StrCat("matrix ", b, " is not finite"));
+        if (!std::isfinite(turned.at(j)[i])) return AllNaN(c, b);
       }
     }
     Orthogonalize(turned, v);
@@ -147,6 +146,16 @@ struct SvdFunction {
     CompleteBasis(u, known);
     Store(c, wide ? 2 : 1, b, u, nullptr);
     Store(c, wide ? 1 : 2, b, v, order.data());
+    return absl::OkStatus();
+  }
+
+  // Nothing is known of a matrix that is not finite.
+  absl::Status AllNaN(KernelContext& c, int64_t b) const {
+    for (int i = 0; i < (uv ? 3 : 1); ++i) {
+      const TensorView& out = c.output(i);
+      const int64_t size = i == 0 ? out.dim(-1) : out.dim(-2) * out.dim(-1);
+      std::fill_n(c.out<T>(i) + b * size, size, std::numeric_limits<T>::quiet_NaN());
+    }
     return absl::OkStatus();
   }
 

@@ -15,13 +15,13 @@ namespace staticflow {
 namespace {
 
 // Cholesky: a = L L'.   da = (s + s') / 2 with s = L^-T P L^-1, P the lower triangle of L'dL with its diagonal halved.
-// False when the matrix is not positive definite.
+// False when the matrix is not positive definite. A NaN is no reason to say so: it shows in the result.
 bool Decompose(double* a, int64_t n) {
   for (int64_t j = 0; j < n; ++j) {
     for (int64_t i = j; i < n; ++i) {
       double sum = a[i * n + j];
       for (int64_t l = 0; l < j; ++l) sum -= a[i * n + l] * a[j * n + l];
-      if (i == j && !(sum > 0)) return false;
+      if (i == j && sum <= 0) return false;
       a[i * n + j] = i == j ? std::sqrt(sum) : sum / a[j * n + j];
     }
   }
@@ -68,6 +68,16 @@ const BothNames cholesky({.name = "Cholesky",
                           .doc = "The Cholesky decomposition of each symmetric positive definite matrix."});
 
 // MatrixTriangularSolve: a x = b, where only one triangle of a counts.   db = a^-T dx, da = that triangle of -db x'.
+absl::Status TriangularSolveShape(ShapeContext& c) {
+  SF_ASSIGN_OR_RETURN(const Shape matrix, SquareMatrices(c, 0));
+  SF_ASSIGN_OR_RETURN(const Shape rhs, c.WithRankAtLeast(1, 2));
+  if (!matrix.has_rank() || !rhs.has_rank()) return absl::OkStatus();
+  SF_ASSIGN_OR_RETURN(const int64_t n, c.MergeDims(matrix.dim(-1), rhs.dim(-2), "equations"));
+  SF_ASSIGN_OR_RETURN(const Shape batch,
+                      BroadcastShapes(matrix.Slice(0, matrix.rank() - 2), rhs.Slice(0, rhs.rank() - 2)));
+  c.set_output(0, batch.Concatenate({n, rhs.dim(-1)}));
+  return absl::OkStatus();
+}
 template <typename T>
 struct TriangularSolveFunction {
   explicit TriangularSolveFunction(const KernelSetup& setup)
@@ -76,14 +86,14 @@ struct TriangularSolveFunction {
   absl::Status operator()(KernelContext& c) const {
     const Matrices a(c.input(0)), x(c.output(0));
     SF_ASSIGN_OR_RETURN(double* scratch, c.Scratch<double>(x.size()));
-    for (int64_t b = 0; b < a.count; ++b) {
-      const T* matrix = c.in<T>(0) + b * a.size();
+    for (int64_t b = 0; b < x.count; ++b) {
+      const T* matrix = c.in<T>(0) + PlaceOfMatrix(b, *c.output(0).shape, *c.input(0).shape) * a.size();
       for (int64_t i = 0; i < a.rows; ++i) {
         if (matrix[i * a.columns + i] == 0) {
           return absl::InvalidArgumentError(absl::StrCat("matrix ", b, " is not invertible: its diagonal has a zero"));
         }
       }
-      const T* rhs = c.in<T>(1) + b * x.size();
+      const T* rhs = c.in<T>(1) + PlaceOfMatrix(b, *c.output(0).shape, *c.input(1).shape) * x.size();
       std::copy(rhs, rhs + x.size(), scratch);
       Solve(matrix, a.rows, scratch, x.columns);
       for (int64_t i = 0; i < x.size(); ++i) c.out<T>(0)[b * x.size() + i] = static_cast<T>(scratch[i]);
@@ -111,18 +121,28 @@ void TriangularSolveGradient(GradientContext& c) {
   const Output x = c.y(0);
   const Output db = MatrixTriangularSolve(c.x(0), c.dy(0), {.lower = lower, .adjoint = !adjoint});
   const Output da = -(adjoint ? BatchMatMul(x, db, {.adj_y = true}) : BatchMatMul(db, x, {.adj_y = true}));
-  c.set_dx(0, lower ? MatrixBandPart(da, -1, 0) : MatrixBandPart(da, 0, -1));
-  c.set_dx(1, db);
+  const Output triangle = lower ? MatrixBandPart(da, -1, 0) : MatrixBandPart(da, 0, -1);
+  c.set_dx(0, SumToShapeOf(triangle, c.x(0)));
+  c.set_dx(1, SumToShapeOf(db, c.x(1)));
 }
 
+// Of operands of different ranks only examples in the larger one keep their places.
+void TriangularSolveBatch(BatchContext& c) {
+  for (int i = 0; i < 2; ++i) {
+    if (!c.input(i).is_rows()) continue;
+    if (!c.output_shape(0).has_rank()) return c.Unknown("the rank is not known");
+    if (c.input_shape(i).rank() != c.output_shape(0).rank()) return c.Mix("by its operands");
+  }
+  MatricesBatch(c);
+}
 const BothNames triangular_solve({.name = "MatrixTriangularSolve",
                                   .inputs = {"matrix: T", "rhs: T"},
                                   .outputs = {"output: T"},
                                   .attrs = {"lower: bool = true", "adjoint: bool = false", kLinalgT},
-                                  .shape = SolveShape,
+                                  .shape = TriangularSolveShape,
                                   .gradient = TriangularSolveGradient,
                                   .kernel = LinalgKernel<TriangularSolveFunction>,
-                                  .batch = MatricesBatch,
+                                  .batch = TriangularSolveBatch,
                                   .doc = "Solves systems of linear equations with triangular matrices."});
 
 }  // namespace

@@ -170,6 +170,11 @@ absl::Status ExportShape(ShapeContext& c) {
 absl::Status ExportKernel(KernelContext& c) {
   SF_ASSIGN_OR_RETURN(LookupTable * table, TableBehind(c));
   SF_ASSIGN_OR_RETURN(auto entries, table->Export());
+  if (entries.first.dtype() != c.output(0).dtype || entries.second.dtype() != c.output(1).dtype) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the table has ", DataTypeName(entries.first.dtype()), " keys and ", DataTypeName(entries.second.dtype()),
+        " values, expected ", DataTypeName(c.output(0).dtype), " and ", DataTypeName(c.output(1).dtype)));
+  }
   SF_RETURN_IF_ERROR(c.SetOutput(0, std::move(entries.first)));
   return c.SetOutput(1, std::move(entries.second));
 }

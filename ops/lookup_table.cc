@@ -86,7 +86,7 @@ absl::Status LookupTable::Add(const TensorView& keys, const TensorView& values, 
     std::string value = ElementBytes(values, i * n, n);
     auto [it, added] = entries.try_emplace(ElementBytes(keys, i), value);
     if (added || it->second == value) continue;
-    if (!replace) return absl::InvalidArgumentError(absl::StrCat("keys[", i, "] came before with another value"));
+    if (!replace) return absl::FailedPreconditionError(absl::StrCat("keys[", i, "] came before with another value"));
     it->second = std::move(value);
   }
   return absl::OkStatus();

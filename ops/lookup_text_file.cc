@@ -49,6 +49,13 @@ absl::Status InitializeFromFile(KernelContext& c, const FileFormat& format) {
   SF_ASSIGN_OR_RETURN(LookupTable * table, TableBehind(c));
   if (c.input(1).num_elements != 1) return absl::InvalidArgumentError("filename is no scalar");
   const std::string& path = *c.in<std::string>(1);
+  if (path.empty()) return absl::InvalidArgumentError("filename is empty");
+  if ((format.key_index == kLineNumber && table->key_dtype() != DT_INT64) ||
+      (format.value_index == kLineNumber && table->value_dtype() != DT_INT64)) {
+    return absl::InvalidArgumentError(absl::StrCat("the table has ", DataTypeName(table->key_dtype()), " keys and ",
+                                                   DataTypeName(table->value_dtype()),
+                                                   " values, numbers of lines are int64"));
+  }
   SF_ASSIGN_OR_RETURN(const std::string contents, ReadWholeFile(c.step().env, path));
   std::vector<absl::string_view> lines = absl::StrSplit(contents, '\n');
   if (!lines.empty() && lines.back().empty()) lines.pop_back();

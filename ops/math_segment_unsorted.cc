@@ -143,10 +143,10 @@ absl::Status BincountShape(ShapeContext& c) {
     return absl::InvalidArgumentError(absl::StrCat("size is ", (*size)[0], ", expected at least 0"));
   }
   const Shape& weights = c.input(2);
-  const bool weighted = weights.IsFullyDefined() && weights.num_elements() > 0;
-  if (weighted && !weights.IsCompatibleWith(c.input(0))) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("weights have shape ", weights.ToString(), ", expected that of arr, ", c.input(0).ToString()));
+  const bool known = weights.IsFullyDefined() && c.input(0).IsFullyDefined();
+  if (known && weights.num_elements() > 0 && weights.num_elements() != c.input(0).num_elements()) {
+    return absl::InvalidArgumentError(absl::StrCat("weights have shape ", weights.ToString(),
+                                                   ", expected as many elements as arr, ", c.input(0).ToString()));
   }
   c.set_output(0, Shape({size.has_value() ? (*size)[0] : Shape::kUnknownDim}));
   return absl::OkStatus();
@@ -155,6 +155,9 @@ template <typename T>
 absl::Status RunBincount(KernelContext& c) {
   const int64_t size = c.output(0).num_elements, n = c.input(0).num_elements;
   const bool weighted = c.input(2).num_elements > 0;
+  if (weighted && c.input(2).num_elements != n) {
+    return absl::InvalidArgumentError(absl::StrCat(c.input(2).num_elements, " weights for ", n, " elements of arr"));
+  }
   T* bins = c.out<T>(0);
   std::fill_n(bins, size, T(0));
   for (int64_t i = 0; i < n; ++i) {

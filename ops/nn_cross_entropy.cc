@@ -17,18 +17,24 @@ Output ScaleRows(Output vector, Output matrix) { return ExpandDims(vector, -1) *
 // SoftmaxCrossEntropyWithLogits: loss = -sum(p log softmax(x)), backprop = softmax(x) - p (its gradient by x).
 //   dx = dloss backprop + (g - sum(g s)) s,  dp = -dloss log s - g,  where s = softmax(x) and g = dbackprop.
 absl::Status CrossEntropyShape(ShapeContext& c) {
-  SF_ASSIGN_OR_RETURN(const Shape logits, c.WithRank(0, 2));
-  SF_ASSIGN_OR_RETURN(const Shape labels, c.WithRank(1, 2));
+  // One of them may have fewer dimensions, for all rows.
+  const Shape logits = c.input(0).has_rank() ? c.input(0) : Shape::UnknownOfRank(2);
+  const Shape labels = c.input(1).has_rank() ? c.input(1) : Shape::UnknownOfRank(2);
   SF_ASSIGN_OR_RETURN(Shape both, BroadcastShapes(logits, labels));
+  if (both.rank() != 2) {
+    return absl::InvalidArgumentError(absl::StrCat("shapes ", c.input(0).ToString(), " and ", c.input(1).ToString(),
+                                                   " make ", both.ToString(), ", expected rank 2"));
+  }
   c.set_output(0, {both.dim(0)});
   c.set_output(1, std::move(both));
   return absl::OkStatus();
 }
 
-// A matrix that broadcasts: elements from one row, and from one column, to the next.
+// A matrix, vector or scalar that broadcasts: elements from one row, and from one column, to the next.
 struct Strides {
   Strides(const TensorView& matrix)  // NOLINT
-      : row(matrix.dim(0) == 1 ? 0 : matrix.dim(1)), column(matrix.dim(1) == 1 ? 0 : 1) {}
+      : row(matrix.rank() < 2 || matrix.dim(0) == 1 ? 0 : matrix.dim(1)),
+        column(matrix.rank() < 1 || matrix.dim(-1) == 1 ? 0 : 1) {}
   int64_t row, column;
 };
 

@@ -115,6 +115,10 @@ class Parser {
       if (!example.ok()) return Annotate(example.status(), absl::StrCat("example ", i, ": "));
       examples_.push_back(*std::move(example));
     }
+    if (!f_.single && c_.input(1).num_elements > 0 && *c_.input(1).shape != *c_.input(0).shape) {
+      return absl::InvalidArgumentError(absl::StrCat("names have shape ", c_.input(1).shape->ToString(),
+                                                     ", serialized has ", c_.input(0).shape->ToString()));
+    }
     SF_RETURN_IF_ERROR(FindKeys());
     absl::Status status;
     for (int i = 0; i < f_.num_sparse() && status.ok(); ++i) {
@@ -216,7 +220,12 @@ class Parser {
       SF_RETURN_IF_ERROR(c_.AllocateOutput(
           output, batched_ ? Shape({static_cast<int64_t>(examples_.size())}).Concatenate(shape) : shape));
     }
-    const absl::Span<T> fallback = c_.input(f_.first_default() + i).flat<T>();
+    const TensorView& given = c_.input(f_.first_default() + i);
+    const absl::Span<T> fallback = given.flat<T>();
+    if (!variable && !fallback.empty() && !given.shape->IsCompatibleWith(f_.dense_shapes[i])) {
+      return absl::InvalidArgumentError(absl::StrCat("the default of feature '", dense_keys_[i], "' has shape ",
+                                                     given.shape->ToString(), ", expected ", shape.ToString()));
+    }
     T* to = c_.out<T>(output);
     for (size_t b = 0; b < examples_.size(); ++b, to += size) {
       const int64_t n = splits[b + 1] - splits[b];

@@ -28,11 +28,24 @@ absl::Status MaxPoolGradShape(ShapeContext& c) {
   return absl::OkStatus();
 }
 
+// InvalidArgument unless inputs 1 and `last` of the op hold what the windows of all pictures give. Sizes of windows
+// that a step computes are known here alone.
+absl::Status CheckPooled(const KernelContext& c, const PoolShape& s, int last) {
+  const int64_t pooled = c.input(0).dim(0) * s.pictures_per_row * s.out_elements();
+  for (const int i : {1, last}) {
+    if (c.input(i).num_elements == pooled) continue;
+    return absl::InvalidArgumentError(absl::StrCat("input ", i, " has shape ", c.input(i).shape->ToString(),
+                                                   ", the windows give ", pooled, " elements"));
+  }
+  return absl::OkStatus();
+}
+
 template <bool kAllMaxima>
 struct RunMaxPoolGrad {
   template <typename T>
   absl::Status operator()(KernelContext& c, const PoolShape& s) const {
     using C = ConvType<T>;
+    SF_RETURN_IF_ERROR(CheckPooled(c, s, 2));
     ScratchArrays arrays;
     const auto maxima_at = arrays.Add<T>(s.channels);
     const auto pixels_at = arrays.Add<int64_t>(s.channels);
@@ -44,19 +57,20 @@ struct RunMaxPoolGrad {
     const IndexRange pictures = Pictures(s, c.range());
     for (int64_t p = pictures.begin; p < pictures.end; ++p) {
       const T* x = c.in<T>(0) + p * s.in_elements();
+      const T* y = c.in<T>(1) + p * s.out_elements();
       const T* dy = c.in<T>(2) + p * s.out_elements();
       std::fill_n(dx, s.in_elements(), C(0));
       ForEachWindow(s, [&](int64_t out, const PoolWindow& window) {
         const T* values = dy + out * s.channels;
-        FindFirstMaxima(s, window, x, maxima, pixels);
         if (!kAllMaxima) {
+          FindFirstMaxima(s, window, x, maxima, pixels);
           for (int64_t i = 0; i < s.channels; ++i) dx[pixels[i] * s.channels + i] += static_cast<C>(values[i]);
           return;
         }
         ForEachPixel(s, window, [&](int64_t pixel) {
           for (int64_t i = 0; i < s.channels; ++i) {
             const int64_t at = pixel * s.channels + i;
-            if (x[at] == maxima[i]) dx[at] += static_cast<C>(values[i]);
+            if (x[at] == y[out * s.channels + i]) dx[at] += static_cast<C>(values[i]);
           }
         });
       });
@@ -131,7 +145,8 @@ const OpRegistrar max_pool_3d_grad(MaxPoolGradOp(
            "The gradient of MaxPool3D."),
     MaxPool3DGradKernel));
 
-// MaxPoolGradGrad: ddy = ddx at each window's first maximum.   The gradient by ddx is MaxPoolGrad of ddy's.
+// MaxPoolGradGrad: ddy = ddx where a window first has what orig_output says is its maximum, or 0.   The gradient by ddx
+// is MaxPoolGrad of ddy's.
 absl::Status MaxPoolGradGradShape(ShapeContext& c) {
   WindowRule rule;
   SF_ASSIGN_OR_RETURN(const bool known, ReadKnownRule(c, 3, &rule));
@@ -149,19 +164,24 @@ absl::Status MaxPoolGradGradShape(ShapeContext& c) {
 struct RunMaxPoolGradGrad {
   template <typename T>
   absl::Status operator()(KernelContext& c, const PoolShape& s) const {
-    ScratchArrays arrays;
-    const auto maxima = arrays.Add<T>(s.channels);
-    const auto pixels = arrays.Add<int64_t>(s.channels);
-    SF_ASSIGN_OR_RETURN(char* memory, arrays.Allocate(c));
+    SF_RETURN_IF_ERROR(CheckPooled(c, s, 1));
     const IndexRange pictures = Pictures(s, c.range());
     for (int64_t p = pictures.begin; p < pictures.end; ++p) {
       const T* x = c.in<T>(0) + p * s.in_elements();
+      const T* y = c.in<T>(1) + p * s.out_elements();
       const T* ddx = c.in<T>(2) + p * s.in_elements();
       T* ddy = c.out<T>(0) + p * s.out_elements();
+      std::fill_n(ddy, s.out_elements(), T(0));
       ForEachWindow(s, [&](int64_t out, const PoolWindow& window) {
-        const int64_t* pixel = pixels.in(memory);
-        FindFirstMaxima(s, window, x, maxima.in(memory), pixels.in(memory));
-        for (int64_t i = 0; i < s.channels; ++i) ddy[out * s.channels + i] = ddx[pixel[i] * s.channels + i];
+        for (int64_t i = out * s.channels; i < (out + 1) * s.channels; ++i) {
+          bool found = false;
+          ForEachPixel(s, window, [&](int64_t pixel) {
+            const int64_t at = pixel * s.channels + i % s.channels;
+            if (found || !(x[at] == y[i])) return;
+            found = true;
+            ddy[i] = ddx[at];
+          });
+        }
       });
     }
     return absl::OkStatus();

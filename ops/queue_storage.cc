@@ -85,7 +85,8 @@ absl::StatusOr<std::vector<TensorQueue::Element>> TensorQueue::Take(int64_t n, b
   absl::MutexLock lock(&mutex_);
   const int64_t size = static_cast<int64_t>(elements_.size());
   const int64_t available = closed_ ? size : std::max<int64_t>(0, size - form_.min_after_dequeue);
-  if (closed_ && allow_fewer && size > 0) n = std::min(n, size);
+  // TensorFlow's priority queues never give fewer.
+  if (closed_ && allow_fewer && size > 0 && form_.kind != QueueKind::kPriority) n = std::min(n, size);
   if (n > available) {
     const std::string state =
         absl::StrCat("queue ", name_, " has ", available, " elements to take, ", n, " are wanted");

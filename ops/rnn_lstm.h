@@ -59,18 +59,18 @@ void LstmStep(const LstmSizes& n, const LstmWeights<T>& p, const T* x, const T* 
   AddProduct(x, p.w, n.batch, n.input, columns, gates);
   AddProduct(h_prev, p.w + n.input * columns, n.batch, cell, columns, gates);
   const auto sigmoid = [](float v) { return 1.0f / (1.0f + std::exp(-v)); };
-  const auto weight = [](const T* w, int64_t j) { return w == nullptr ? 0.0f : static_cast<float>(w[j]); };
+  const auto peep = [](const T* w, int64_t j, float cs) { return w == nullptr ? 0.0f : static_cast<float>(w[j]) * cs; };
   for (int64_t r = 0; r < n.batch; ++r) {
     for (int64_t j = 0; j < cell; ++j) {
       const int64_t at = r * cell + j;
       const float* gate = gates + r * columns + j;
       const float before(cs_prev[at]);
-      const float i = sigmoid(gate[0] + weight(p.wci, j) * before);
+      const float i = sigmoid(gate[0] + peep(p.wci, j, before));
       const float ci = std::tanh(gate[n.ci_column()]);
-      const float f = sigmoid(gate[n.f_column()] + forget_bias + weight(p.wcf, j) * before);
+      const float f = sigmoid(gate[n.f_column()] + forget_bias + peep(p.wcf, j, before));
       float cs = ci * i + f * before;
       if (clip > 0) cs = std::clamp(cs, -clip, clip);
-      const float o = sigmoid(gate[n.o_column()] + weight(p.wco, j) * cs), co = std::tanh(cs);
+      const float o = sigmoid(gate[n.o_column()] + peep(p.wco, j, cs)), co = std::tanh(cs);
       y.i[at] = T(i);
       y.ci[at] = T(ci);
       y.f[at] = T(f);

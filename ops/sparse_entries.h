@@ -93,7 +93,14 @@ inline absl::StatusOr<std::vector<bool>> ReducedDims(absl::Span<const int64_t> a
   return reduced;
 }
 // The shape of a dense reduction: inputs are a sparse tensor and axes, the attribute keep_dims.
+// Input 3 of a reduction: axes, or one.
+inline absl::Status CheckReductionAxes(const ShapeContext& c) {
+  if (!c.input(3).has_rank() || c.input(3).rank() <= 1) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("reduction_axes has shape ", c.input(3).ToString(), ", expected a scalar or a vector"));
+}
 inline absl::Status SparseReduceShape(ShapeContext& c) {
+  SF_RETURN_IF_ERROR(CheckReductionAxes(c));
   SF_RETURN_IF_ERROR(SparseInputs(c, 0).status());
   SF_ASSIGN_OR_RETURN(const Shape shape, DimsFromInput(c, 2));
   SF_ASSIGN_OR_RETURN(const auto axes, c.Integers(3));

@@ -127,6 +127,7 @@ const OpRegistrar reduce_max(ReduceOp("SparseReduceMax", {"output: T"}, SparseRe
 
 // SparseReduceSumSparse, SparseReduceMaxSparse: an entry for each place that has any.
 absl::Status SparseResultShape(ShapeContext& c) {
+  SF_RETURN_IF_ERROR(CheckReductionAxes(c));
   SF_ASSIGN_OR_RETURN(const SparseSizes sizes, SparseInputs(c, 0));
   SF_ASSIGN_OR_RETURN(const auto axes, c.Integers(3));
   int64_t rank = Shape::kUnknownDim;

@@ -92,7 +92,8 @@ absl::Status Extreme(KernelContext& c) {
   return MergeEntries<T>(c, [](const T* x, const T* y) -> std::optional<T> {
     using A = ComputeType<T>;
     const A a = x == nullptr ? A(0) : A(Widen(*x)), b = y == nullptr ? A(0) : A(Widen(*y));
-    return T((larger ? a > b : a < b) ? a : b);
+    if (a != a) return T(a);  // a NaN is as extreme as can be
+    return T(b != b || (larger ? a < b : b < a) ? b : a);
   });
 }
 template <bool larger>

@@ -16,7 +16,7 @@ class StackOfTensors : public Resource {
   absl::Status Push(Tensor tensor) {
     SF_RETURN_IF_ERROR(Check(tensor.dtype()));
     if (max_size_ >= 0 && static_cast<int64_t>(tensors_.size()) >= max_size_) {
-      return absl::ResourceExhaustedError(absl::StrCat("the stack is full: it holds ", max_size_, " tensors"));
+      return absl::InvalidArgumentError(absl::StrCat("the stack is full: it holds ", max_size_, " tensors"));
     }
     SF_RETURN_IF_ERROR(memory_.Take(tensor.bytes()));
     tensors_.push_back(std::move(tensor));

@@ -242,7 +242,7 @@ absl::StatusOr<Kernel> TensorSummaryKernel(const KernelSetup& setup) {
   });
 }
 absl::Status TensorSummaryV2Kernel(KernelContext& c) {
-  if (c.input(0).num_elements != 1 || c.input(2).num_elements != 1) {
+  if (c.input(0).rank() != 0 || c.input(2).rank() != 0) {
     return absl::InvalidArgumentError("tag or serialized_summary_metadata is no scalar");
   }
   MessageWriter value, summary;

@@ -115,7 +115,7 @@ void ScaleToBytes(const T* picture, int64_t pixels, int64_t channels, const std:
 
 absl::Status WriteImages(KernelContext& c, const ImageSummaryAttrs& attrs) {
   const TensorView& tensor = c.input(1);
-  if (c.input(0).num_elements != 1) return absl::InvalidArgumentError("tag is no scalar");
+  if (c.input(0).rank() != 0) return absl::InvalidArgumentError("tag is no scalar");
   const int64_t height = tensor.dim(1), width = tensor.dim(2), channels = tensor.dim(3),
                 size = height * width * channels;
   if (static_cast<int64_t>(attrs.bad_color.size()) < channels) {

@@ -171,16 +171,17 @@ const BothForms<AdagradDA> adagrad_da({.name = "AdagradDA",
                                        .variables = {"var", "gradient_accumulator", "gradient_squared_accumulator"},
                                        .arguments = {"grad", "lr", "l1", "l2", "global_step: int64"},
                                        .doc = "Adagrad by dual averaging on rows."});
-const BothForms<Ftrl> ftrl({.name = "Ftrl",
-                            .variables = {"var", "accum", "linear"},
-                            .arguments = {"grad", "lr", "l1", "l2", "lr_power"},
-                            .flag = "multiply_linear_by_lr: bool = false",
-                            .doc = "Follow the regularized leader on rows."});
-const BothForms<FtrlV2> ftrl_v2({.name = "FtrlV2",
-                                 .variables = {"var", "accum", "linear"},
-                                 .arguments = {"grad", "lr", "l1", "l2", "l2_shrinkage", "lr_power"},
-                                 .flag = "multiply_linear_by_lr: bool = false",
-                                 .doc = "Follow the regularized leader on rows, with L2 shrinkage of the gradient."});
+const BothForms<RowsFtrl> ftrl({.name = "Ftrl",
+                                .variables = {"var", "accum", "linear"},
+                                .arguments = {"grad", "lr", "l1", "l2", "lr_power"},
+                                .flag = "multiply_linear_by_lr: bool = false",
+                                .doc = "Follow the regularized leader on rows."});
+const BothForms<RowsFtrlV2> ftrl_v2(
+    {.name = "FtrlV2",
+     .variables = {"var", "accum", "linear"},
+     .arguments = {"grad", "lr", "l1", "l2", "l2_shrinkage", "lr_power"},
+     .flag = "multiply_linear_by_lr: bool = false",
+     .doc = "Follow the regularized leader on rows, with L2 shrinkage of the gradient."});
 
 }  // namespace
 }  // namespace staticflow

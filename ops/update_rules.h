@@ -160,7 +160,7 @@ struct AdagradDA {
 // One FTRL-proximal step. `shrunk` is the gradient with its L2 shrinkage; powers are accum^(-lr_power).
 // linear += shrunk - (new^p - old^p) / lr * var; var = (sign(linear) l1 - linear) / (new^p / lr + 2 l2) or 0.
 // With `scaled` linear is kept multiplied by lr.
-template <typename A>
+template <typename A, bool kRows>
 struct FtrlStep {
   A lr, l1, l2, lr_power;
   bool scaled;
@@ -176,29 +176,42 @@ struct FtrlStep {
     const A unit = scaled ? lr : A(1);
     v[2] += scaled ? shrunk * lr - change * v[0] : shrunk - change / lr * v[0];
     const A curvature = scaled ? power + A(2) * l2 * lr : power / lr + A(2) * l2;
-    v[0] = std::abs(v[2]) > l1 * unit ? (l1 * unit * Sign(v[2]) - v[2]) / curvature : A(0);
+    if (kRows) {
+      v[0] = (std::clamp(v[2], -l1 * unit, l1 * unit) - v[2]) / curvature;
+    } else {
+      v[0] = std::abs(v[2]) > l1 * unit ? (l1 * unit * Sign(v[2]) - v[2]) / curvature : A(0);
+    }
     v[1] = accum;
   }
 };
 
-template <typename A>
-struct Ftrl {
+// `kRows` for the forms with sparse gradients, which subtract where the others select: NaNs and 0 / 0 show in var.
+template <typename A, bool kRows>
+struct FtrlRule {
   static constexpr int kVariables = 3;
-  FtrlStep<A> step;
-  Ftrl(const A* p, bool flag) : step{p[0], p[1], p[2], p[3], flag} {}
+  FtrlStep<A, kRows> step;
+  FtrlRule(const A* p, bool flag) : step{p[0], p[1], p[2], p[3], flag} {}
   const char* MistakeInRows() const { return step.Mistake(); }
   void operator()(A* v, A grad) const { step(v, grad, grad); }
 };
-
 template <typename A>
-struct FtrlV2 {
+using Ftrl = FtrlRule<A, false>;
+template <typename A>
+using RowsFtrl = FtrlRule<A, true>;
+
+template <typename A, bool kRows>
+struct FtrlV2Rule {
   static constexpr int kVariables = 3;
-  FtrlStep<A> step;
+  FtrlStep<A, kRows> step;
   A l2_shrinkage;
-  FtrlV2(const A* p, bool flag) : step{p[0], p[1], p[2], p[4], flag}, l2_shrinkage(p[3]) {}
+  FtrlV2Rule(const A* p, bool flag) : step{p[0], p[1], p[2], p[4], flag}, l2_shrinkage(p[3]) {}
   const char* MistakeInRows() const { return l2_shrinkage >= 0 ? step.Mistake() : "l2_shrinkage is negative"; }
   void operator()(A* v, A grad) const { step(v, grad, grad + A(2) * l2_shrinkage * v[0]); }
 };
+template <typename A>
+using FtrlV2 = FtrlV2Rule<A, false>;
+template <typename A>
+using RowsFtrlV2 = FtrlV2Rule<A, true>;
 
 }  // namespace staticflow
 

@@ -135,7 +135,12 @@ absl::Status KernelContext::AllocateOutput(int i, const Shape& shape) {
 absl::Status KernelContext::SetOutput(int i, Tensor tensor) {
   const Instruction& instruction = frame_->plan_->instructions[instruction_];
   const int value = instruction.outputs[i];
-  SF_CHECK(!frame_->plan_->values[value].is_static && tensor.dtype() == outputs_[i]->dtype);
+  SF_CHECK(!frame_->plan_->values[value].is_static);
+  // What a resource holds need not be what a node declares.
+  if (tensor.dtype() != outputs_[i]->dtype) {
+    return absl::InvalidArgumentError(absl::StrCat("output ", i, " is ", DataTypeName(tensor.dtype()),
+                                                   ", the node declares ", DataTypeName(outputs_[i]->dtype)));
+  }
   frame_->dynamic_shapes_[value] = tensor.shape();
   outputs_[i]->data = tensor.raw();
   SetShape(&frame_->dynamic_shapes_[value], outputs_[i]);

@@ -43,7 +43,7 @@ TEST(HashTable, IsFixed) {
   const Operation twice = InitializeTable(table, Const(g, T<int64_t>({1, 1})), Const(g, T({1, 3})));
   const Operation insert = LookupTableInsert(table, keys, Const(g, T({5, 6})));
   Session session(g);
-  EXPECT_EQ(RunOnce(session, twice).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(RunOnce(session, twice).code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_TRUE(RunOnce(session, first).ok());
   EXPECT_EQ(RunOnce(session, other).code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(RunOnce(session, insert).code(), absl::StatusCode::kUnimplemented);

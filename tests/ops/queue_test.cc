@@ -191,7 +191,10 @@ std::vector<QueueCase> Cases() {
                  {"QueueEnqueueMany", {T<int64_t>({3, 9, 3}), Strings({"t1", "n", "t2"})}},
                  {"QueueSize", {}, {Tensor(4)}},
                  {"QueueDequeue", {}, {Tensor(int64_t{3}), Tensor("t1")}},
-                 {"QueueDequeueMany", {Tensor(3)}, {T<int64_t>({3, 5, 9}), Strings({"t2", "five", "n"})}}}},
+                 {"QueueDequeueMany", {Tensor(2)}, {T<int64_t>({3, 5}), Strings({"t2", "five"})}},
+                 {"QueueClose"},
+                 {"QueueDequeueUpTo", {Tensor(2)}, {}, kEmpty},  // never fewer
+                 {"QueueDequeueUpTo", {Tensor(1)}, {T<int64_t>({9}), Strings({"n"})}}}},
       {.name = "shapes for some",
        .queue = "PaddingFIFOQueue",
        .types = ints,
