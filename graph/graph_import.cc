@@ -58,6 +58,7 @@ absl::Status GraphImporter::Import() {
   SF_RETURN_IF_ERROR(ReadNodes(library));
   SF_RETURN_IF_ERROR(ReadMap());
   for (Entry& entry : entries_) SF_RETURN_IF_ERROR(ReadEdges(entry));
+  FindUncheckedAssignments();
   SF_ASSIGN_OR_RETURN(const std::vector<int> order, Order());
   for (int i : order) SF_RETURN_IF_ERROR(AddNode(entries_[i]));
   SF_RETURN_IF_ERROR(CloseLoops());
@@ -221,6 +222,20 @@ absl::StatusOr<AttrMap> GraphImporter::ReadAttrs(const Entry& entry) {
   return attrs;
 }
 
+// A variable whose declared shape an assignment may replace (validate_shape false) has no shape that a graph could be
+// planned with: readers see that of the present value.
+void GraphImporter::FindUncheckedAssignments() {
+  for (const Entry& entry : entries_) {
+    const auto check = entry.def->attr().find("validate_shape");
+    if (check == entry.def->attr().end() || check->second.value_case() != proto::AttrValue::kB || check->second.b()) {
+      continue;
+    }
+    if (entry.op->inputs.empty() || !entry.op->inputs[0].is_ref || entry.edges.empty()) continue;
+    const int source = entry.edges[0].source;
+    if (source >= 0 && entries_[source].op->is(OpRole::kVariable)) entries_[source].takes_any_shape = true;
+  }
+}
+
 absl::Status GraphImporter::ReadInputs(const Entry& entry, NodeDefinition* definition, std::vector<int>* missing,
                                        std::vector<DataType>* missing_types) const {
   for (const Edge& edge : entry.edges) {
@@ -252,6 +267,7 @@ absl::Status GraphImporter::AddNode(Entry& entry) {
   absl::StatusOr<AttrMap> attrs = ReadAttrs(entry);
   if (!attrs.ok()) return Annotate(attrs.status(), place);
   definition.attrs = *std::move(attrs);
+  if (entry.takes_any_shape) definition.attrs["shape"] = Shape::Unknown();
   std::vector<int> missing;
   std::vector<DataType> missing_types;
   SF_RETURN_IF_ERROR(Annotate(ReadInputs(entry, &definition, &missing, &missing_types), place));

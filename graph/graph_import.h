@@ -51,7 +51,8 @@ class GraphImporter {
     const Op* op = nullptr;
     const FunctionBody* function = nullptr;  // that the node's type names
     std::vector<Edge> edges = {};
-    Node* node = nullptr;  // once it is added
+    Node* node = nullptr;          // once it is added
+    bool takes_any_shape = false;  // a variable, by an assignment that does not check
   };
 
   absl::Status Import();
@@ -61,6 +62,7 @@ class GraphImporter {
   absl::Status FindType(const std::string& library, Entry* entry);
   absl::Status ReadMap();
   absl::Status ReadEdges(Entry& entry);
+  void FindUncheckedAssignments();
   absl::StatusOr<Edge> ReadEdge(absl::string_view input) const;
   absl::StatusOr<std::vector<int>> Order() const;
   absl::Status AddNode(Entry& entry);
