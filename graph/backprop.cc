@@ -13,9 +13,6 @@ namespace {
 
 Output BuildUnary(OpRole role, Output x) { return NodeBuilder(OpWithRole(role).name(), {x}).Build(); }
 
-bool IsDifferentiableType(DataType dtype) {
-  return IsFloating(dtype) || IsComplex(dtype) || dtype == DT_RESOURCE || dtype == DT_VARIANT;
-}
 // Whether gradients flow through a stack of these.
 bool IsDifferentiableElement(const StackLink& link) {
   const DataType dtype = link.pop().output_dtype(0);

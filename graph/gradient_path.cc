@@ -26,7 +26,7 @@ GradientPath::GradientPath(const Graph& graph, const LoopFrames& frames, StackLi
 }
 
 bool GradientPath::Follows(const Node& node, Output input) const {
-  if (!input.valid()) return false;
+  if (!input.valid() || !IsDifferentiableType(input.dtype())) return false;
   if (level_ == 0 || !node.op().is(OpRole::kMerge) || !input.node()->op().is(OpRole::kNextIteration)) return true;
   const int frame = frames_.FrameOf(node);
   return frame != level_ && frames_.ChildOf(frame, level_) < 0;

@@ -14,6 +14,11 @@
 
 namespace staticflow {
 
+// Numbers that gradients flow through, and what may hold some.
+constexpr bool IsDifferentiableType(DataType dtype) {
+  return IsFloating(dtype) || IsComplex(dtype) || dtype == DT_RESOURCE || dtype == DT_VARIANT;
+}
+
 // A step of the walk.
 struct GradientUnit {
   Node* node = nullptr;  // null: the loop
@@ -40,8 +45,8 @@ class GradientPath {
   static bool Has(const std::vector<bool>& marks, const Node& node) {
     return node.id() < static_cast<int>(marks.size()) && marks[node.id()];
   }
-  // Whether the walk follows the edge: there is one, and it does not lead into an earlier iteration of a loop whose
-  // single iteration is being differentiated.
+  // Whether the walk follows the edge: there is one that gradients flow through, and it does not lead into an earlier
+  // iteration of a loop whose single iteration is being differentiated.
   bool Follows(const Node& node, Output input) const;
   GradientUnit UnitOf(Node* node) const;
   std::vector<Node*> SourcesOf(const GradientUnit& unit) const;

@@ -286,7 +286,8 @@ absl::Status GraphImporter::AddNode(Entry& entry) {
 }
 
 // Takes over what the writer of the file knew about shapes. Where that contradicts the op's shape function, the latter
-// is right: TensorFlow's own contradict its kernels in places (the unused outputs of FusedBatchNormGradV3).
+// is right: TensorFlow's own contradict its kernels in places (the unused outputs of FusedBatchNormGradV3). Handles are
+// scalars, whatever the file says: TensorFlow writes [2] for those of tensor arrays, also behind stacks and loops.
 absl::Status GraphImporter::MergeOutputShapes(Node& node) const {
   auto it = node.attrs().find(kOutputShapes);
   if (it == node.attrs().end() || it->second.is<EmptyList>()) return absl::OkStatus();
@@ -295,7 +296,9 @@ absl::Status GraphImporter::MergeOutputShapes(Node& node) const {
     return InvalidArgumentError(StrCat(node.DebugName(), ": attribute '", kOutputShapes, "' is ", it->second.ToString(),
                                        ", expected ", node.num_outputs(), " shapes"));
   }
-  for (int i = 0; i < node.num_outputs(); ++i) node.MergeOutputShape(i, (*shapes)[i]).IgnoreError();
+  for (int i = 0; i < node.num_outputs(); ++i) {
+    if (node.output(i).dtype() != DT_RESOURCE) node.MergeOutputShape(i, (*shapes)[i]).IgnoreError();
+  }
   return absl::OkStatus();
 }
 

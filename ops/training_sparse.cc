@@ -73,6 +73,9 @@ absl::Status ApplyRows(KernelContext& c, int gradient, bool flag) {
   if constexpr (requires { rule.MistakeInRows(); }) mistake = rule.MistakeInRows();
   if (mistake != nullptr) return absl::InvalidArgumentError(mistake);
   const int64_t row = shape.num_elements(1, shape.rank());
+  if constexpr (requires { Rule<A>::kRowsHaveElements; }) {
+    if (row == 0) return absl::InvalidArgumentError("the rows have no elements");
+  }
   const T* grad = c.in<T>(gradient);
   for (int64_t r = 0; r < c.input(gradient + 1).num_elements; ++r, grad += row) {
     const int64_t start = c.in<Index>(gradient + 1)[r] * row;
@@ -81,7 +84,11 @@ absl::Status ApplyRows(KernelContext& c, int gradient, bool flag) {
     for (int64_t i = 0; i < row; ++i) {
       A values[kVariables];
       for (int k = 0; k < kVariables; ++k) values[k] = A(variables[k][i]);
-      rule(values, A(grad[i]));
+      if constexpr (requires { rule.OfRow(values, A()); }) {
+        rule.OfRow(values, A(grad[i]));
+      } else {
+        rule(values, A(grad[i]));
+      }
       for (int k = 0; k < kVariables; ++k) variables[k][i] = T(values[k]);
     }
   }
@@ -171,17 +178,16 @@ const BothForms<AdagradDA> adagrad_da({.name = "AdagradDA",
                                        .variables = {"var", "gradient_accumulator", "gradient_squared_accumulator"},
                                        .arguments = {"grad", "lr", "l1", "l2", "global_step: int64"},
                                        .doc = "Adagrad by dual averaging on rows."});
-const BothForms<RowsFtrl> ftrl({.name = "Ftrl",
-                                .variables = {"var", "accum", "linear"},
-                                .arguments = {"grad", "lr", "l1", "l2", "lr_power"},
-                                .flag = "multiply_linear_by_lr: bool = false",
-                                .doc = "Follow the regularized leader on rows."});
-const BothForms<RowsFtrlV2> ftrl_v2(
-    {.name = "FtrlV2",
-     .variables = {"var", "accum", "linear"},
-     .arguments = {"grad", "lr", "l1", "l2", "l2_shrinkage", "lr_power"},
-     .flag = "multiply_linear_by_lr: bool = false",
-     .doc = "Follow the regularized leader on rows, with L2 shrinkage of the gradient."});
+const BothForms<Ftrl> ftrl({.name = "Ftrl",
+                            .variables = {"var", "accum", "linear"},
+                            .arguments = {"grad", "lr", "l1", "l2", "lr_power"},
+                            .flag = "multiply_linear_by_lr: bool = false",
+                            .doc = "Follow the regularized leader on rows."});
+const BothForms<FtrlV2> ftrl_v2({.name = "FtrlV2",
+                                 .variables = {"var", "accum", "linear"},
+                                 .arguments = {"grad", "lr", "l1", "l2", "l2_shrinkage", "lr_power"},
+                                 .flag = "multiply_linear_by_lr: bool = false",
+                                 .doc = "Follow the regularized leader on rows, with L2 shrinkage of the gradient."});
 
 }  // namespace
 }  // namespace staticflow

@@ -14,8 +14,9 @@
 //   const OpRegistrar resource_adagrad(HandleForm<Adagrad>(kAdagrad, RuleLoop<Adagrad>));
 //
 // A rule whose scalars may be wrong says so with `const char* Mistake() const` (null: nothing is), or MistakeInRows()
-// where TensorFlow looks at them only in the op's form for rows. Half and bfloat16 are computed in float. A rule sees
-// one element at a time, so the update may be cut anywhere.
+// where TensorFlow looks at them only in the op's form for rows. That form takes OfRow in place of operator() where
+// a rule has it, and refuses rows of no elements where kRowsHaveElements says so. Half and bfloat16 are computed in
+// float. A rule sees one element at a time, so the update may be cut anywhere.
 #ifndef STATICFLOW_OPS_UPDATE_RULE_H_
 #define STATICFLOW_OPS_UPDATE_RULE_H_
 

@@ -40,6 +40,7 @@ struct KerasMomentum {
 template <typename A>
 struct Adagrad {
   static constexpr int kVariables = 2;
+  static constexpr bool kRowsHaveElements = true;
   A lr;
   bool update_slots;
   Adagrad(const A* p, bool flag) : lr(p[0]), update_slots(flag) {}
@@ -87,8 +88,16 @@ struct RMSProp {
   A lr, rho, momentum, epsilon;
   RMSProp(const A* p, bool) : lr(p[0]), rho(p[1]), momentum(p[2]), epsilon(p[3]) {}
   void operator()(A* v, A grad) const {
-    using std::sqrt;  // Lanes have their own
     v[1] += (grad * grad - v[1]) * (A(1) - rho);
+    Move(v, grad);
+  }
+  // Rows average so that an infinity stays one.
+  void OfRow(A* v, A grad) const {
+    v[1] = v[1] * rho + grad * grad * (A(1) - rho);
+    Move(v, grad);
+  }
+  void Move(A* v, A grad) const {
+    using std::sqrt;  // Lanes have their own
     v[2] = v[2] * momentum + (grad * lr) / sqrt(v[1] + epsilon);
     v[0] -= v[2];
   }
@@ -101,9 +110,17 @@ struct CenteredRMSProp {
   A lr, rho, momentum, epsilon;
   CenteredRMSProp(const A* p, bool) : lr(p[0]), rho(p[1]), momentum(p[2]), epsilon(p[3]) {}
   void operator()(A* v, A grad) const {
-    using std::sqrt;  // Lanes have their own
     v[2] += (grad * grad - v[2]) * (A(1) - rho);
     v[1] += (grad - v[1]) * (A(1) - rho);
+    Move(v, grad);
+  }
+  void OfRow(A* v, A grad) const {
+    v[2] = v[2] * rho + grad * grad * (A(1) - rho);
+    v[1] = v[1] * rho + grad * (A(1) - rho);
+    Move(v, grad);
+  }
+  void Move(A* v, A grad) const {
+    using std::sqrt;  // Lanes have their own
     const A variance = (v[2] - v[1] * v[1]) + epsilon;
     v[3] = v[3] * momentum + (grad * lr) / sqrt(variance);
     v[0] -= v[3];
@@ -121,6 +138,7 @@ A Shrink(A v, A rate, A l1, A l2) {
 template <typename A>
 struct ProximalGradientDescent {
   static constexpr int kVariables = 1;
+  static constexpr bool kRowsHaveElements = true;
   A alpha, l1, l2;
   ProximalGradientDescent(const A* p, bool) : alpha(p[0]), l1(p[1]), l2(p[2]) {}
   void operator()(A* v, A grad) const { v[0] = Shrink(v[0] - grad * alpha, alpha, l1, l2); }
@@ -130,6 +148,7 @@ struct ProximalGradientDescent {
 template <typename A>
 struct ProximalAdagrad {
   static constexpr int kVariables = 2;
+  static constexpr bool kRowsHaveElements = true;
   A lr, l1, l2;
   ProximalAdagrad(const A* p, bool) : lr(p[0]), l1(p[1]), l2(p[2]) {}
   const char* Mistake() const {
@@ -147,6 +166,7 @@ struct ProximalAdagrad {
 template <typename A>
 struct AdagradDA {
   static constexpr int kVariables = 3;
+  static constexpr bool kRowsHaveElements = true;
   A lr, l1, l2, step;
   AdagradDA(const A* p, bool) : lr(p[0]), l1(p[1]), l2(p[2]), step(p[3]) {}
   void operator()(A* v, A grad) const {
@@ -159,8 +179,9 @@ struct AdagradDA {
 
 // One FTRL-proximal step. `shrunk` is the gradient with its L2 shrinkage; powers are accum^(-lr_power).
 // linear += shrunk - (new^p - old^p) / lr * var; var = (sign(linear) l1 - linear) / (new^p / lr + 2 l2) or 0.
-// With `scaled` linear is kept multiplied by lr.
-template <typename A, bool kRows>
+// With `scaled` linear is kept multiplied by lr. The form for rows subtracts where the other selects: NaNs and 0 / 0
+// show in var.
+template <typename A>
 struct FtrlStep {
   A lr, l1, l2, lr_power;
   bool scaled;
@@ -170,48 +191,45 @@ struct FtrlStep {
     return lr_power <= 0 ? nullptr : "lr_power is positive";
   }
   A Power(A x) const { return lr_power == A(-0.5) ? std::sqrt(x) : std::pow(x, -lr_power); }
-  void operator()(A* v, A grad, A shrunk) const {
+  template <bool is_row>
+  void Take(A* v, A grad, A shrunk) const {
     const A accum = v[1] + grad * grad;
     const A power = Power(accum), change = power - Power(v[1]);
     const A unit = scaled ? lr : A(1);
     v[2] += scaled ? shrunk * lr - change * v[0] : shrunk - change / lr * v[0];
     const A curvature = scaled ? power + A(2) * l2 * lr : power / lr + A(2) * l2;
-    if (kRows) {
-      v[0] = (std::clamp(v[2], -l1 * unit, l1 * unit) - v[2]) / curvature;
+    const A limit = l1 * unit;
+    if (is_row) {
+      v[0] = (std::min(std::max(v[2], -limit), limit) - v[2]) / curvature;
     } else {
-      v[0] = std::abs(v[2]) > l1 * unit ? (l1 * unit * Sign(v[2]) - v[2]) / curvature : A(0);
+      v[0] = std::abs(v[2]) > limit ? (limit * Sign(v[2]) - v[2]) / curvature : A(0);
     }
     v[1] = accum;
   }
 };
 
-// `kRows` for the forms with sparse gradients, which subtract where the others select: NaNs and 0 / 0 show in var.
-template <typename A, bool kRows>
-struct FtrlRule {
+template <typename A>
+struct Ftrl {
   static constexpr int kVariables = 3;
-  FtrlStep<A, kRows> step;
-  FtrlRule(const A* p, bool flag) : step{p[0], p[1], p[2], p[3], flag} {}
+  static constexpr bool kRowsHaveElements = true;
+  FtrlStep<A> step;
+  Ftrl(const A* p, bool flag) : step{p[0], p[1], p[2], p[3], flag} {}
   const char* MistakeInRows() const { return step.Mistake(); }
-  void operator()(A* v, A grad) const { step(v, grad, grad); }
+  void operator()(A* v, A grad) const { step.template Take<false>(v, grad, grad); }
+  void OfRow(A* v, A grad) const { step.template Take<true>(v, grad, grad); }
 };
-template <typename A>
-using Ftrl = FtrlRule<A, false>;
-template <typename A>
-using RowsFtrl = FtrlRule<A, true>;
 
-template <typename A, bool kRows>
-struct FtrlV2Rule {
+template <typename A>
+struct FtrlV2 {
   static constexpr int kVariables = 3;
-  FtrlStep<A, kRows> step;
+  static constexpr bool kRowsHaveElements = true;
+  FtrlStep<A> step;
   A l2_shrinkage;
-  FtrlV2Rule(const A* p, bool flag) : step{p[0], p[1], p[2], p[4], flag}, l2_shrinkage(p[3]) {}
+  FtrlV2(const A* p, bool flag) : step{p[0], p[1], p[2], p[4], flag}, l2_shrinkage(p[3]) {}
   const char* MistakeInRows() const { return l2_shrinkage >= 0 ? step.Mistake() : "l2_shrinkage is negative"; }
-  void operator()(A* v, A grad) const { step(v, grad, grad + A(2) * l2_shrinkage * v[0]); }
+  void operator()(A* v, A grad) const { step.template Take<false>(v, grad, grad + A(2) * l2_shrinkage * v[0]); }
+  void OfRow(A* v, A grad) const { step.template Take<true>(v, grad, grad + A(2) * l2_shrinkage * v[0]); }
 };
-template <typename A>
-using FtrlV2 = FtrlV2Rule<A, false>;
-template <typename A>
-using RowsFtrlV2 = FtrlV2Rule<A, true>;
 
 }  // namespace staticflow
 
