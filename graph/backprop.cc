@@ -165,8 +165,8 @@ void Backprop::FindBorders() {
   const auto is_pred_here = [&](Output pred) {
     return !pred.node()->op().is(OpRole::kLoopCond) && walks_.frames.FrameOf(*pred.node()) == level_;
   };
-  const bool has_branches = std::any_of(graph_.nodes().begin(), graph_.nodes().end(), [&](const auto& node) {
-    return node->op().is(OpRole::kSwitch) && path_.Between(*node) && is_pred_here(BehindIdentity(node->input(1)));
+  const bool has_branches = std::any_of(path_.nodes().begin(), path_.nodes().end(), [&](const Node* node) {
+    return node->op().is(OpRole::kSwitch) && is_pred_here(BehindIdentity(node->input(1)));
   });
   if (!has_branches) return;
   std::vector<std::pair<const Node*, Output>> edges;
@@ -200,9 +200,8 @@ SlicesOrDense Backprop::Complete(const SlicesOrDense& gradient, const Node& cons
 std::vector<Output> Backprop::ExitGradients(int loop) {
   const std::vector<WhileContext::Variable> variables = walks_.frames.frame(loop).variables;
   std::vector<std::vector<Output>> parts(variables.size());
-  const int n = graph_.num_nodes();  // sums that are added here are no Exits
-  for (int id = 0; id < n; ++id) {
-    Node& node = *graph_.nodes()[id];
+  for (Node* exit : walks_.frames.NodesOf(loop)) {
+    const Node& node = *exit;
     if (!node.op().is(OpRole::kExit) || !path_.Between(node) || !IsDifferentiableType(node.output_dtype(0))) continue;
     for (size_t i = 0; i < variables.size(); ++i) {
       if (variables[i].switch_node == nullptr || node.input(0) != variables[i].switch_node->output(0)) continue;

@@ -144,7 +144,9 @@ absl::Status ContextReader::ReadLoop(const proto::WhileContextDef& message, int 
   const std::string name =
       enters.empty() ? StrCat(prefix_, message.context_name()) : enters[0]->attr<std::string>("frame_name");
   auto loop = std::make_unique<WhileContext>(name, Around(outer), settings);
-  std::vector<WhileContext::Variable> variables = FindLoopVariables(graph_, enters, *condition.node());
+  std::vector<Node*> nodes;
+  for (const auto& node : graph_.nodes()) nodes.push_back(node.get());
+  std::vector<WhileContext::Variable> variables = FindLoopVariables(nodes, enters, *condition.node());
   for (const WhileContext::Variable& variable : variables) {
     if (variable.merge == nullptr) {
       return InvalidArgumentError(StrCat("'", variable.enter->name(), "' enters no Merge"));

@@ -44,13 +44,16 @@ void GradientPath::MarkFromX(absl::Span<const Output> xs) {
   for (const StackLink& link : stacks_.links()) {
     if (link.is_open && TakesFromOutside(frames_, level_, link)) roots.push_back(&link.pop());
   }
-  from_x_ = DependentsOf(graph_, roots, [&](const Node& node, std::vector<const Node*>* sources) {
+  const auto sources_of = [&](const Node& node, std::vector<const Node*>* sources) {
     for (Output input : node.inputs()) {
       if (Follows(node, input) && !stopped_.contains(input)) sources->push_back(input.node());
     }
     const absl::Span<Node* const> pushes = PushesOf(node);
     sources->insert(sources->end(), pushes.begin(), pushes.end());
-  });
+  };
+  // No way leads out of a loop and back into the same iteration.
+  from_x_ = level_ == 0 ? DependentsOf(graph_, roots, sources_of)
+                        : DependentsOf(graph_, roots, frames_.NodesOf(level_), sources_of);
 }
 
 void GradientPath::MarkReached() {
@@ -58,6 +61,7 @@ void GradientPath::MarkReached() {
   const auto reach = [&](Node* node, Node* consumer) {
     if (!Has(from_x_, *node) || reached_[node->id()]) return;
     reached_[node->id()] = true;
+    nodes_.push_back(node);
     if (consumer != nullptr) towards_y_[node] = consumer;
     stack.push_back(node);
   };

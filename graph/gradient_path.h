@@ -36,6 +36,8 @@ class GradientPath {
   // Whether `node` depends on an x, and whether a y depends on it, too.
   bool FromX(const Node& node) const { return Has(from_x_, node); }
   bool Between(const Node& node) const { return Has(reached_, node); }
+  // All that Between() holds for.
+  const std::vector<Node*>& nodes() const { return nodes_; }
   // Consumers first.
   const std::vector<GradientUnit>& units() const { return units_; }
   // "a -> b -> y", for messages.
@@ -64,6 +66,7 @@ class GradientPath {
   const absl::flat_hash_set<Output>& stopped_;
   std::vector<Node*> ends_;                            // the ys, and the pushes that end here
   std::vector<bool> from_x_, reached_;                 // by node id
+  std::vector<Node*> nodes_;                           // those reached
   absl::flat_hash_map<const Node*, Node*> towards_y_;  // a consumer on the way to a y
   std::vector<GradientUnit> units_;
 };

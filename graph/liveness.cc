@@ -21,7 +21,7 @@ Output BehindIdentity(Output output) {
   return output;
 }
 
-std::vector<Literals> LiveWhen(absl::Span<const Output> outputs) {
+std::vector<Literals> LiveWhen(absl::Span<const Output> outputs, absl::FunctionRef<bool(const Node&)> begins) {
   std::set<int> ancestors;
   std::vector<const Node*> stack;
   const auto visit = [&](const Node* node, int before) {
@@ -31,6 +31,7 @@ std::vector<Literals> LiveWhen(absl::Span<const Output> outputs) {
   while (!stack.empty()) {
     const Node* node = stack.back();
     stack.pop_back();
+    if (begins(*node)) continue;
     for (Output input : node->inputs()) visit(input.node(), node->id());
     for (Node* control : node->control_inputs()) visit(control, node->id());
   }
@@ -46,6 +47,7 @@ std::vector<Literals> LiveWhen(absl::Span<const Output> outputs) {
     const Node& node = *outputs[0].graph().nodes()[id];
     Literals literals;
     bool first = true;
+    if (begins(node)) continue;
     for (Output input : node.inputs()) {
       if (!input.valid() || input.node()->id() >= id) continue;
       const Literals of_input = of_output(input);

@@ -10,6 +10,7 @@
 #include <set>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "graph/graph.h"
 
 namespace staticflow {
@@ -22,8 +23,10 @@ struct Literal {
 bool operator<(const Literal& a, const Literal& b);
 using Literals = std::set<Literal>;
 
-// By output. Ids are a topological order up to the back edges of loops, which are left out.
-std::vector<Literals> LiveWhen(absl::Span<const Output> outputs);
+// By output. Ids are a topological order up to the back edges of loops, which are left out. What comes before a node
+// for which `begins` holds is not looked at: as if that node always existed.
+std::vector<Literals> LiveWhen(
+    absl::Span<const Output> outputs, absl::FunctionRef<bool(const Node&)> begins = [](const Node&) { return false; });
 
 // `value`, which exists when all of `when` hold, and `otherwise`, which always exists, where they do not. Adds Switch
 // and Merge nodes to the graph, in its open context; invalid when an argument is.

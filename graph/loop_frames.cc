@@ -54,7 +54,12 @@ absl::Status LoopFrames::Place(Node& node) {
   if (node.op().is(OpRole::kEnter)) {
     const auto [it, is_new] =
         by_name_.try_emplace({frame, node.attr<std::string>("frame_name")}, static_cast<int>(frames_.size()));
-    if (is_new) frames_.push_back({.parent = frame, .name = it->first.second});
+    if (is_new) {
+      children_[frame].push_back(it->second);
+      frames_.push_back({.parent = frame, .name = it->first.second});
+      nodes_.emplace_back();
+      children_.emplace_back();
+    }
     result_[node.id()] = loop_[node.id()] = it->second;
     frames_[it->second].constants.push_back(&node);
     changed_.insert(it->second);
@@ -64,6 +69,7 @@ absl::Status LoopFrames::Place(Node& node) {
   } else if (node.op().is(OpRole::kLoopCond)) {
     frames_[frame].condition = &node;
   }
+  if (loop_[node.id()] != 0) nodes_[loop_[node.id()]].push_back(&node);
   return absl::OkStatus();
 }
 
@@ -96,7 +102,9 @@ absl::Status LoopFrames::Update() {
     std::sort(enters.begin(), enters.end(), [](const Node* a, const Node* b) { return a->id() < b->id(); });
     frame.variables.clear();
     frame.constants.clear();
-    for (const WhileContext::Variable& variable : FindLoopVariables(graph_, enters, *frame.condition)) {
+    std::vector<Node*>& nodes = nodes_[index];
+    std::sort(nodes.begin(), nodes.end(), [](const Node* a, const Node* b) { return a->id() < b->id(); });
+    for (const WhileContext::Variable& variable : FindLoopVariables(nodes, enters, *frame.condition)) {
       if (variable.merge == nullptr) {
         frame.constants.push_back(variable.enter);
       } else {
@@ -105,6 +113,19 @@ absl::Status LoopFrames::Update() {
     }
   }
   return absl::OkStatus();
+}
+
+std::vector<Node*> LoopFrames::NodesOf(int frame) const {
+  std::vector<Node*> nodes;
+  std::vector<int> open = {frame};
+  while (!open.empty()) {
+    const int inner = open.back();
+    open.pop_back();
+    nodes.insert(nodes.end(), nodes_[inner].begin(), nodes_[inner].end());
+    open.insert(open.end(), children_[inner].begin(), children_[inner].end());
+  }
+  std::sort(nodes.begin(), nodes.end(), [](const Node* a, const Node* b) { return a->id() < b->id(); });
+  return nodes;
 }
 
 int LoopFrames::ChildOf(int outer, int frame) const {
@@ -135,7 +156,7 @@ WhileContext& LoopFrames::ContextOf(int frame) {
   return context;
 }
 
-std::vector<WhileContext::Variable> FindLoopVariables(const Graph& g, absl::Span<Node* const> enters,
+std::vector<WhileContext::Variable> FindLoopVariables(absl::Span<Node* const> nodes, absl::Span<Node* const> enters,
                                                       const Node& condition) {
   std::vector<WhileContext::Variable> variables(enters.size());
   absl::flat_hash_map<const Node*, size_t> index;  // of the Enters, Merges and Switches
@@ -149,29 +170,29 @@ std::vector<WhileContext::Variable> FindLoopVariables(const Graph& g, absl::Span
     return it == index.end() ? nullptr : &variables[it->second];
   };
   // Back edges aside, every node comes after what it uses; Merges are found first, since they alone have some.
-  for (const auto& node : g.nodes()) {
+  for (Node* node : nodes) {
     WhileContext::Variable* variable = LoopFrames::IsHeader(*node) ? find(*node, 0) : nullptr;
     if (variable == nullptr || variable->merge != nullptr) continue;
-    variable->merge = node.get();
+    variable->merge = node;
     variable->next = node->input(1).node();
   }
   for (size_t i = 0; i < variables.size(); ++i) {
     if (variables[i].merge != nullptr) index[variables[i].merge] = i;
   }
-  for (const auto& node : g.nodes()) {
+  for (Node* node : nodes) {
     WhileContext::Variable* variable = node->op().is(OpRole::kSwitch) ? find(*node, 0) : nullptr;
     if (variable == nullptr || node->input(0).node() != variable->merge || node->input(1).node() != &condition)
       continue;
-    if (variable->switch_node == nullptr) variable->switch_node = node.get();
-    index[node.get()] = variable - variables.data();
+    if (variable->switch_node == nullptr) variable->switch_node = node;
+    index[node] = variable - variables.data();
   }
-  for (const auto& node : g.nodes()) {
+  for (Node* node : nodes) {
     const bool is_exit = node->op().is(OpRole::kExit);
     if (!is_exit && !node->op().is(OpRole::kIdentity)) continue;
     WhileContext::Variable* variable = find(*node, 0);
     if (variable == nullptr || !node->input(0).node()->op().is(OpRole::kSwitch)) continue;
-    if (is_exit && node->input(0).index() == 0 && variable->exit == nullptr) variable->exit = node.get();
-    if (!is_exit && node->input(0).index() == 1 && variable->body == nullptr) variable->body = node.get();
+    if (is_exit && node->input(0).index() == 0 && variable->exit == nullptr) variable->exit = node;
+    if (!is_exit && node->input(0).index() == 1 && variable->body == nullptr) variable->body = node;
   }
   return variables;
 }

@@ -47,6 +47,8 @@ class LoopFrames {
   int LoopOf(const Node& node) const { return Lookup(loop_, node); }
   // `frame`, or the frame around it that lies directly in `outer`; -1 when it is not inside `outer`.
   int ChildOf(int outer, int frame) const;
+  // The nodes of the loop and of those inside it, in the order of their ids. REQUIRES: frame > 0.
+  std::vector<Node*> NodesOf(int frame) const;
   // Whether `node` starts each iteration of a loop: a Merge that a NextIteration leads back to.
   static bool IsHeader(const Node& node);
 
@@ -63,13 +65,15 @@ class LoopFrames {
   Graph& graph_;
   std::vector<LoopFrame> frames_ = {LoopFrame()};
   std::map<std::pair<int, std::string>, int> by_name_;
-  std::vector<int> result_, loop_;  // by node id
-  std::set<int> changed_;           // frames whose machinery is to be looked at again
+  std::vector<int> result_, loop_;                 // by node id
+  std::vector<std::vector<Node*>> nodes_ = {{}};   // by frame but for frame 0: those whose loop it is
+  std::vector<std::vector<int>> children_ = {{}};  // by frame: the loops directly in it
+  std::set<int> changed_;                          // frames whose machinery is to be looked at again
 };
 
 // The nodes that carry around what the Enters bring in, for the loop with this LoopCond; those that are missing are
-// null.
-std::vector<WhileContext::Variable> FindLoopVariables(const Graph& g, absl::Span<Node* const> enters,
+// null. They are looked for among `nodes`.
+std::vector<WhileContext::Variable> FindLoopVariables(absl::Span<Node* const> nodes, absl::Span<Node* const> enters,
                                                       const Node& condition);
 
 }  // namespace staticflow

@@ -115,13 +115,13 @@ NeededNodes FindNeededNodes(const Graph& g, absl::Span<Node* const> roots, absl:
 }
 
 std::vector<bool> DependentsOf(
-    const Graph& g, absl::Span<const Node* const> roots,
+    const Graph& g, absl::Span<const Node* const> roots, absl::Span<Node* const> nodes,
     absl::FunctionRef<void(const Node& node, std::vector<const Node*>* sources)> sources_of) {
   const size_t n = static_cast<size_t>(g.num_nodes());
   std::vector<std::pair<int, int>> edges;  // from a source to its user
   std::vector<size_t> users_begin(n + 1, 0);
   std::vector<const Node*> sources;
-  for (const auto& node : g.nodes()) {
+  for (const Node* node : nodes) {
     sources.clear();
     sources_of(*node, &sources);
     for (const Node* source : sources) {
@@ -148,6 +148,15 @@ std::vector<bool> DependentsOf(
     for (size_t i = users_begin[id]; i < users_begin[id + 1]; ++i) reach(users[i]);
   }
   return depends;
+}
+
+std::vector<bool> DependentsOf(
+    const Graph& g, absl::Span<const Node* const> roots,
+    absl::FunctionRef<void(const Node& node, std::vector<const Node*>* sources)> sources_of) {
+  std::vector<Node*> nodes;
+  nodes.reserve(g.nodes().size());
+  for (const auto& node : g.nodes()) nodes.push_back(node.get());
+  return DependentsOf(g, roots, nodes, sources_of);
 }
 
 }  // namespace staticflow

@@ -36,8 +36,12 @@ struct NeededNodes {
 // needed whole: an edge back to a loop's Merge is an edge like others, followed when all else is found.
 NeededNodes FindNeededNodes(const Graph& g, absl::Span<Node* const> roots, absl::FunctionRef<bool(Output)> is_given);
 
-// By node id: whether a node is one of `roots` or depends on one, whatever the order in which the graph lists them.
-// `sources_of` appends what its node depends on directly, all of it nodes of `g`. In time O(nodes + edges).
+// By node id: whether a node is one of `roots` or depends on one through `nodes`, whatever the order in which they are
+// listed. `sources_of` appends what its node depends on directly, all of it nodes of `g`. In time O(nodes + edges), but
+// for a vector by id.
+std::vector<bool> DependentsOf(const Graph& g, absl::Span<const Node* const> roots, absl::Span<Node* const> nodes,
+                               absl::FunctionRef<void(const Node& node, std::vector<const Node*>* sources)> sources_of);
+// Through any nodes.
 std::vector<bool> DependentsOf(const Graph& g, absl::Span<const Node* const> roots,
                                absl::FunctionRef<void(const Node& node, std::vector<const Node*>* sources)> sources_of);
 

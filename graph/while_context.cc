@@ -1,5 +1,7 @@
 // WhileContext: how loops are built.
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "graph/control_flow.h"
@@ -11,10 +13,15 @@ namespace {
 
 // The op of a loop's machinery for values, or for references.
 const Op& OpFor(OpRole role, bool is_ref) {
-  for (const Op* op : AllOps()) {
-    if (op->is(role) && !op->inputs.empty() && op->inputs[0].is_ref == is_ref) return *op;
-  }
-  return OpWithRole(role);
+  static const auto& ops = *new std::map<std::pair<OpRole, bool>, const Op*>([] {
+    std::map<std::pair<OpRole, bool>, const Op*> by_role;
+    for (const Op* op : AllOps()) {
+      if (!op->inputs.empty()) by_role.try_emplace({op->spec.role, op->inputs[0].is_ref}, op);
+    }
+    return by_role;
+  }());
+  const auto it = ops.find({role, is_ref});
+  return it == ops.end() ? OpWithRole(role) : *it->second;
 }
 
 // The open control dependencies, less those on nodes that do not run in `loop` itself (null: outside all loops), while

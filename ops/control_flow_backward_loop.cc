@@ -79,7 +79,9 @@ std::vector<Literal> BackwardLoop::BranchesOf(Output value, bool* in_body) const
   const Output condition = frames_->frame(frame_).condition->output(0);
   std::vector<Literal> branches;
   *in_body = false;
-  const std::vector<Literals> live_when = LiveWhen({&value, 1});
+  // Predicates of this frame are not found before what enters it.
+  const std::vector<Literals> live_when = LiveWhen(
+      {&value, 1}, [&](const Node& node) { return node.op().is(OpRole::kEnter) && frames_->FrameOf(node) == frame_; });
   for (const Literal& literal : live_when[0]) {
     if (literal.pred == condition) {
       *in_body = true;

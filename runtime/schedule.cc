@@ -251,7 +251,11 @@ namespace {
 // Orders one loop (or the step), with its inner loops as single units.
 class Scheduler {
  public:
-  Scheduler(OrderGraph& graph, GuardTable* guards) : graph_(graph), guards_(*guards) {}
+  Scheduler(OrderGraph& graph, GuardTable* guards) : graph_(graph), guards_(*guards), items_(graph.frames.size()) {
+    for (int i = 0; i < graph.size(); ++i) {
+      for (int at = graph.items[i].frame; at >= 0; at = at > 0 ? graph.frames[at].parent : -1) items_[at].push_back(i);
+    }
+  }
 
   void Run(int frame);
   std::vector<int> order() && { return std::move(order_); }
@@ -276,17 +280,16 @@ class Scheduler {
 
   OrderGraph& graph_;
   GuardTable& guards_;
+  std::vector<std::vector<int>> items_;  // by frame, with those of the frames inside it
   std::vector<int> order_;
 };
 
 void Scheduler::Run(int frame) {
-  const int n = graph_.size();
   absl::flat_hash_map<int, int> waiting;
   absl::flat_hash_map<int, std::vector<int>> after;
   std::vector<int> units;
-  for (int i = 0; i < n; ++i) {
+  for (int i : items_[frame]) {
     const std::optional<int> unit = UnitOf(i, frame);
-    if (!unit.has_value()) continue;
     if (waiting.try_emplace(*unit, 0).second) units.push_back(*unit);
     for (int before : graph_.items[i].item.before) {
       const std::optional<int> source = UnitOf(before, frame);

@@ -48,8 +48,9 @@ absl::Status ScaleWidth(const ScalingOptions& options);
 absl::Status ScaleDepth(const ScalingOptions& options);
 absl::Status ScaleThreads(const ScalingOptions& options);
 
-// Graphs of 10^2 to max_nodes nodes, once as one chain and once as independent terms of a sum: the time to build the
-// graph, to add its gradient, to prepare the step, to run it the first time (which plans it) and to run it again.
+// Graphs of 10^2 to max_nodes nodes, as one chain, as independent terms of a sum, and as a chain of while loops: the
+// time to build the graph, to add its gradient, to prepare the step, to run it the first time (which plans it) and to
+// run it again.
 absl::Status ScaleNodes(const ScalingOptions& options);
 
 }  // namespace staticflow::bench

@@ -1,4 +1,5 @@
 // ScaleNodes of growth.h.
+#include <algorithm>
 #include <chrono>
 
 #include "absl/strings/str_cat.h"
@@ -7,6 +8,7 @@
 #include "graph/graph.h"
 #include "graph/status.h"
 #include "ops/array.h"
+#include "ops/control_flow_while.h"
 #include "ops/math.h"
 #include "runtime/session.h"
 
@@ -15,10 +17,28 @@ namespace {
 
 constexpr int64_t kVector = 16;  // elements of each tensor: hardly any arithmetic
 
-enum class Form { kChain, kSum };
+enum class Form { kChain, kSum, kLoops };
+
+const char* NameOf(Form form) { return form == Form::kChain ? "chain" : form == Form::kSum ? "sum" : "loops"; }
+
+// Loops one after the other. Each has as many nodes, with its gradient, as `kPairsOfLoop` pairs have.
+constexpr int64_t kPairsOfLoop = 13;
+
+Output BuildLoops(Output x, int64_t loops) {
+  Output h = x;
+  for (int64_t i = 0; i < loops; ++i) {
+    h = While([](const LoopVariables& v) { return Less(v[0], 3); },
+              [](const LoopVariables& v) {
+                return LoopVariables{v[0] + 1, Tanh(v[1] * 0.5f)};
+              },
+              {Const(x.graph(), 0), h})[1];
+  }
+  return Sum(h);
+}
 
 // A scalar that depends on x through `pairs` of two nodes. Each pair gets about three more when it is differentiated.
 Output BuildForm(Form form, Output x, int64_t pairs) {
+  if (form == Form::kLoops) return BuildLoops(x, std::max<int64_t>(1, pairs / kPairsOfLoop));
   if (form == Form::kChain) {
     Output h = x;
     for (int64_t i = 0; i < pairs; ++i) h = Tanh(h * x);
@@ -70,8 +90,8 @@ absl::StatusOr<Stages> TimeStages(Form form, int64_t pairs, const ScalingOptions
 }  // namespace
 
 absl::Status ScaleNodes(const ScalingOptions& options) {
-  for (Form form : {Form::kChain, Form::kSum}) {
-    GrowthTable table(form == Form::kChain ? "nodes, chain" : "nodes, sum", "node",
+  for (Form form : {Form::kChain, Form::kSum, Form::kLoops}) {
+    GrowthTable table(absl::StrCat("nodes, ", NameOf(form)), "node",
                       {"build", "gradient", "prepare", "first run", "run"});
     for (int64_t nodes = 100; nodes <= options.max_nodes; nodes *= 10) {
       SF_ASSIGN_OR_RETURN(const Stages stages, TimeStages(form, nodes / 5, options));
