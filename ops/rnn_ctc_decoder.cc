@@ -195,7 +195,11 @@ class BeamSearch {
       if (known != p.longer.end() && known->second->is_active()) continue;
       PrefixProbability<T> grown;
       grown.label = grown.total = logits[label] - norm + (label == p.label ? p.before.blank : p.before.total);
-      if (!IsCandidate(grown)) continue;
+      if (!IsCandidate(grown)) {
+        // A prefix that this step has already pushed out of the beam does not grow either, as in TensorFlow.
+        if (known != p.longer.end()) known->second->before = {};
+        continue;
+      }
       if (beam_.size() == width_) {
         beam_.back()->now = {};
         beam_.pop_back();

@@ -102,7 +102,8 @@ const OpRegistrar restore_v2({.name = "RestoreV2",
                               .traits = kStateful,
                               .doc = "Reads tensors from a checkpoint."});
 
-// MergeV2Checkpoints: destination holds what the checkpoints hold.
+// MergeV2Checkpoints: destination holds what the checkpoints hold. The folders of those that are removed go, too, once
+// they are empty: savers of several shards make one for each checkpoint.
 absl::Status MergeCheckpoints(KernelContext& c, bool delete_old, bool allow_missing) {
   SF_ASSIGN_OR_RETURN(const std::string destination, ScalarString(c, 1, "destination_prefix"));
   Env* env = EnvOf(c);
@@ -127,7 +128,9 @@ absl::Status MergeCheckpoints(KernelContext& c, bool delete_old, bool allow_miss
   }
   SF_RETURN_IF_ERROR(writer.Finish());
   for (const std::string& prefix : merged) {
-    if (delete_old && prefix != destination) SF_RETURN_IF_ERROR(DeleteBundle(env, prefix));
+    if (!delete_old || prefix == destination) continue;
+    SF_RETURN_IF_ERROR(DeleteBundle(env, prefix));
+    if (DirName(prefix) != DirName(destination)) env->Remove(DirName(prefix)).IgnoreError();
   }
   return absl::OkStatus();
 }

@@ -227,10 +227,9 @@ absl::Status SegmentJoinInto(KernelContext& c, const std::string& separator) {
   std::fill_n(out, c.output(0).num_elements, std::string());
   for (int64_t i = 0; i < ids.num_elements; ++i) {
     const int64_t id = IdAt(ids, i);
-    if (id >= segments) {
+    if (id < 0 || id >= segments) {
       return absl::InvalidArgumentError(absl::StrCat("segment_ids[", i, "] is ", id, " of ", segments, " segments"));
     }
-    if (id < 0) continue;
     for (int64_t k = 0; k < row; ++k) {
       std::string& joined = out[id * row + k];
       // No separator follows what is empty so far, whatever has been joined.

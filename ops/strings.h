@@ -86,7 +86,7 @@ struct ReduceJoinOptions {
 };
 // Joins the elements along the axes; the first axis of the list varies fastest.
 Output ReduceJoin(Operand inputs, const std::vector<int64_t>& axes, const ReduceJoinOptions& options = {});
-// Joins the strings of each segment, in their order; those of negative segments are dropped.
+// Joins the strings of each segment, in their order; a segment without strings is empty.
 Output UnsortedSegmentJoin(Operand inputs, Operand segment_ids, Operand num_segments, const std::string& separator = "",
                            const OpOptions& options = {});
 

@@ -51,6 +51,7 @@ class Env {
   virtual absl::Status Rename(const std::string& from, const std::string& to) = 0;
   // A second name for the same file; AlreadyExists if there is a file `to`.
   virtual absl::Status HardLink(const std::string& from, const std::string& to) = 0;
+  // Of a directory, only one that is empty.
   virtual absl::Status Remove(const std::string& path) = 0;
   // Returns once the names in `dir` would survive a power cut.
   virtual absl::Status SyncDir(const std::string& dir) = 0;

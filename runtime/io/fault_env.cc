@@ -258,6 +258,15 @@ absl::Status FaultEnv::HardLink(const std::string& from, const std::string& to) 
 absl::Status FaultEnv::Remove(const std::string& path) {
   std::lock_guard<std::mutex> lock(mutex_);
   SF_RETURN_IF_ERROR(Step("cannot remove", path));
+  if (dirs_.count(path) > 0) {
+    const auto is_inside = [&](const std::string& other) { return other != path && DirName(other) == path; };
+    if (std::any_of(dirs_.begin(), dirs_.end(), is_inside) ||
+        std::any_of(names_.begin(), names_.end(), [&](const auto& name) { return is_inside(name.first); })) {
+      return ErrnoStatus(ENOTEMPTY, "cannot remove", path);
+    }
+    dirs_.erase(path);
+    return absl::OkStatus();
+  }
   SF_RETURN_IF_ERROR(Find("cannot remove", path).status());
   Change({.erased = path, .path = "", .inode = nullptr});
   return absl::OkStatus();

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <utility>
 
 #include "graph/status.h"
@@ -132,7 +133,7 @@ class Posix : public Env {
   }
 
   absl::Status Remove(const std::string& path) override {
-    if (::unlink(path.c_str()) != 0) return ErrnoStatus(errno, "cannot remove", path);
+    if (std::remove(path.c_str()) != 0) return ErrnoStatus(errno, "cannot remove", path);
     return absl::OkStatus();
   }
 

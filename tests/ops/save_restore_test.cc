@@ -94,9 +94,10 @@ TEST_F(SaveRestore, HandlesSlices) {
 
 TEST_F(SaveRestore, MergesCheckpoints) {
   ASSERT_TRUE(Save(Path("a"), {"v"}, {""}, {Tensor(1.0f)}).ok());
-  ASSERT_TRUE(Save(Path("b"), {"w"}, {""}, {Tensor(2.0f)}).ok());
+  ASSERT_TRUE(Save(Path("shards/b"), {"w"}, {""}, {Tensor(2.0f)}).ok());
   Graph g;
-  const Operation merge = MergeV2Checkpoints(Const(g, Strings({Path("a"), Path("b")})), Const(g, Tensor(Path("c"))));
+  const Operation merge =
+      MergeV2Checkpoints(Const(g, Strings({Path("a"), Path("shards/b")})), Const(g, Tensor(Path("c"))));
   EXPECT_EQ(merge.node()->type(), "MergeV2Checkpoints");
   Session session(g);
   const absl::Status merged = session.Run({}, std::vector<Output>(), {merge}).status();
@@ -105,6 +106,7 @@ TEST_F(SaveRestore, MergesCheckpoints) {
   ASSERT_TRUE(got.ok()) << got.status();
   EXPECT_EQ((*got)[1].scalar<float>(), 2);
   EXPECT_TRUE(absl::IsNotFound(BundleReader::Open(PosixEnv(), Path("a")).status()));
+  EXPECT_FALSE(*PosixEnv()->FileExists(Path("shards")));
 }
 
 TEST_F(SaveRestore, SaysWhatIsWrong) {

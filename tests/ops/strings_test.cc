@@ -253,16 +253,19 @@ INSTANTIATE_OP_TEST(ReduceJoin, {{.name = "rows",
 
 INSTANTIATE_OP_TEST(UnsortedSegmentJoin,
                     {{.name = "vector",
-                      .inputs = {T<std::string>({"a", "b", "c", "d"}), T<int32_t>({1, 0, 1, -1}), Tensor(3)},
+                      .inputs = {T<std::string>({"a", "b", "c", "d"}), T<int32_t>({1, 0, 1, 3}), Tensor(4)},
                       .attrs = {{"separator", std::string("+")}},
-                      .want = {T<std::string>({"b", "a+c", ""})}},
+                      .want = {T<std::string>({"b", "a+c", "", "d"})}},
                      {.name = "rows",
                       .inputs = {M<std::string>({{"a", "b", "c"}, {"d", "e", "f"}}), T<int64_t>({0, 0}), Tensor(1)},
                       .attrs = {{"separator", std::string(",")}},
                       .want = {M<std::string>({{"a,d", "b,e", "c,f"}})}},
                      {.name = "out of range",
                       .inputs = {T<std::string>({"a"}), T<int32_t>({2}), Tensor(2)},
-                      .want_error = "is 2 of 2 segments"}});
+                      .want_error = "is 2 of 2 segments"},
+                     {.name = "negative",
+                      .inputs = {T<std::string>({"a"}), T<int32_t>({-1}), Tensor(2)},
+                      .want_error = "is -1 of 2 segments"}});
 
 INSTANTIATE_OP_TEST(
     StringFormat,

@@ -44,6 +44,11 @@ TEST_P(EnvTest, FilesAreWrittenReadRenamedLinkedAndRemoved) {
   ASSERT_TRUE(env_->Remove(f).ok());
   EXPECT_FALSE(*env_->FileExists(f));
   EXPECT_TRUE(*env_->FileExists(g));
+  ASSERT_TRUE(env_->CreateDir(dir_ + "/full/empty").ok());
+  EXPECT_FALSE(env_->Remove(dir_ + "/full").ok());
+  ASSERT_TRUE(env_->Remove(dir_ + "/full/empty").ok());
+  EXPECT_FALSE(*env_->FileExists(dir_ + "/full/empty"));
+  ASSERT_TRUE(env_->Remove(dir_ + "/full").ok());
   ASSERT_TRUE(env_->Remove(g).ok());
   EXPECT_GT(*env_->FreeBytes(dir_), 0u);
 }
