@@ -1,5 +1,5 @@
-// FunctionInliner: one call of InlineCalls (function_inliner.h) while it works. Used by function_inliner.cc and
-// function_lowering.cc alone.
+// FunctionInliner: one call of InlineCalls (function_inliner.h) while it works. Used by the function_*.cc files
+// and variable_choice.cc alone.
 #ifndef STATICFLOW_GRAPH_FUNCTION_EXPANSION_H_
 #define STATICFLOW_GRAPH_FUNCTION_EXPANSION_H_
 
@@ -29,6 +29,10 @@ class FunctionInliner {
   // Lets all but `kept` pass by the stand-ins of `calls` that wait for nothing, so that a result is computed without
   // the others. REQUIRES: Inline(calls) was OK.
   void PassBy(absl::Span<Node* const> calls, absl::Span<const Output> kept);
+
+  // Lets each node that uses a variable which the step chooses become one node for each variable that may be chosen,
+  // and a Merge of what they give: see variable_choice.cc. Users of the outputs in `kept` stay.
+  absl::Status ChooseVariables(absl::Span<const Output> kept);
 
   // Copies of `nodes` and all they depend on, in a graph of their own.
   static InlinedCopy Copy(const Graph& g, absl::Span<Node* const> nodes, std::shared_ptr<Graph> copy);
@@ -104,6 +108,21 @@ class FunctionInliner {
   absl::StatusOr<Node*> KeptCall(const CallSite& site);
   absl::StatusOr<Expansion> LowerGradient(const CallSite& site);
 
+  // variable_choice.cc: nodes that use a variable which the step chooses.
+  // The variables that a reference or handle may be, and what whoever uses it has to wait for.
+  struct VariableChoice {
+    std::vector<Output> variables = {};
+    std::vector<Node*> controls = {};
+  };
+  VariableChoice ChoiceBehind(Output output) const;
+  bool HasChoice(const Node& node) const;
+  absl::StatusOr<Expansion> ExpandChoice(const Node& node);
+  absl::StatusOr<VariableChoice> ChooseMerged(const Node& merge);
+  absl::StatusOr<VariableChoice> ChooseSelected(const Node& select);
+  absl::StatusOr<Output> CheckedIndex(const Node& select, int size);
+  absl::StatusOr<std::vector<Node*>> CopyForEach(const Node& node);
+  absl::StatusOr<Expansion> MergeCopies(const Node& node, absl::Span<Node* const> copies);
+
   // function_lowering.cc: what stands around the bodies.
   absl::StatusOr<Expansion> LowerCall(const CallSite& site, const FunctionRef& function, bool is_stateful_op);
   absl::StatusOr<Expansion> LowerBranches(const CallSite& site, absl::Span<const FunctionRef> branches,
@@ -151,6 +170,8 @@ class FunctionInliner {
   absl::flat_hash_set<std::string> given_names_;
   absl::flat_hash_map<std::string, int> name_counts_;
   std::vector<std::string> names_taken_;  // in the graph's table of names, to be given back
+  absl::flat_hash_map<Output, VariableChoice> choices_;
+  absl::flat_hash_set<Output> fed_;
 };
 
 // The ops that InliningOpsRegistrar named. REQUIRES: they are registered, as they are where calls are.
@@ -161,7 +182,9 @@ const Op& LessOp();
 const Op& SelectOp();
 const Op& AddOp();
 const Op& AssertOp();
+const Op& SwitchReferenceOp();
 bool CallsGradient(const Op& op);
+bool SelectsReference(const Op& op);
 
 }  // namespace staticflow
 

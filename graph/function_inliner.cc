@@ -37,6 +37,9 @@ const Op& AddOp() { return Registered(TheInliningOps().add); }
 const Op& AssertOp() { return Registered(TheInliningOps().assertion); }
 bool CallsGradient(const Op& op) { return op.name() == TheInliningOps().symbolic_gradient; }
 
+const Op& SwitchReferenceOp() { return Registered(TheInliningOps().switch_reference); }
+bool SelectsReference(const Op& op) { return op.name() == TheInliningOps().select_reference; }
+
 bool IsCall(const Node& node) {
   const Op& op = node.op();
   return op.is(OpRole::kCall) || op.is(OpRole::kIf) || op.is(OpRole::kCase) || op.is(OpRole::kWhile);
@@ -109,6 +112,7 @@ absl::StatusOr<InlinedCopy> CopyWithInlinedCalls(const Graph& g, absl::Span<Node
   FunctionInliner inliner(*graph, g, limits);
   SF_RETURN_IF_ERROR(inliner.Inline(copied_calls));
   inliner.PassBy(copied_calls, kept);
+  SF_RETURN_IF_ERROR(FunctionInliner(*graph, g, limits).ChooseVariables(kept));
   return copy;
 }
 

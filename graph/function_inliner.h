@@ -58,14 +58,20 @@ absl::Status InlineForGradient(Graph& g, absl::Span<Node* const> calls, const In
 // Inlines the calls on ways from `xs` to `ys`, for the gradient.
 absl::Status InlineCallsBetween(absl::Span<const Output> ys, absl::Span<const Output> xs);
 
+// Whether the node chooses between variables, references or handles, in a way that only the step knows: by a Merge of
+// several of them, or by an index.
+bool ChoosesVariable(const Node& node);
+
 struct InlinedCopy {
   std::shared_ptr<const Graph> graph;
   absl::flat_hash_map<const Node*, Node*> nodes;  // of the original -> of the copy
 };
 
-// A graph of copies of `nodes` and all that these depend on, in which `calls`, some of those, are inlined. Its
-// variables and the members of its collections are those of `g` that are copied. Where a call has no effects, who uses
-// one of its results does not wait for the others; outputs that are `fed` keep their users.
+// A graph of copies of `nodes` and all that these depend on, in which `calls`, some of those, are inlined. Where the
+// step chooses a variable, each node that uses it becomes one node for each variable there is to choose from, of which
+// the step runs one; InvalidArgument from the step for an index that is out of range. Its variables and the members of
+// its collections are those of `g` that are copied. Where a call has no effects, who uses one of its results does not
+// wait for the others; outputs that are `fed` keep their users.
 absl::StatusOr<InlinedCopy> CopyWithInlinedCalls(const Graph& g, absl::Span<Node* const> nodes,
                                                  absl::Span<Node* const> calls, absl::Span<const Output> fed = {},
                                                  const InlineLimits& limits = {});
@@ -88,6 +94,8 @@ struct InliningOps {
   std::string add = "";                // the sum of two numbers
   std::string assertion = "";          // (condition, data...): ends the step unless the condition holds
   std::string symbolic_gradient = "";  // calls the gradient of a function
+  std::string switch_reference = "";   // Switch for references
+  std::string select_reference = "";   // (index, references...): the reference of that number
 };
 class InliningOpsRegistrar {
  public:

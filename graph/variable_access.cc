@@ -18,9 +18,8 @@ std::optional<Access> AccessOf(const Node& node, int i) {
     if (access.input == i) return access.access;
   }
   if (node.op().is(OpRole::kReadVariable)) return Access::kRead;
-  const bool passes_on = node.op().is(OpRole::kSwitch) || node.op().is(OpRole::kMerge) ||
-                         node.op().is(OpRole::kIdentity) || node.op().is(OpRole::kEnter) ||
-                         node.op().is(OpRole::kExit) || node.op().is(OpRole::kNextIteration) || node.op().has(kAlias);
+  // A Merge, too: of its inputs that are alive, it passes on whichever comes.
+  const bool passes_on = PassesOn(node.op()) || node.op().is(OpRole::kMerge);
   if (input.dtype() == DT_RESOURCE) return passes_on ? std::nullopt : std::optional(Access::kUpdate);
   absl::StatusOr<std::vector<ArgType>> args = ExpandArgs(node.op().inputs, node.attrs());
   const bool takes_ref = args.ok() && (*args)[i].is_ref;

@@ -58,6 +58,9 @@ inline MergeOutputs Merge(std::initializer_list<Output> inputs, const OpOptions&
                           std::source_location where = std::source_location::current()) {
   return Merge(absl::MakeConstSpan(inputs.begin(), inputs.size()), options, where);
 }
+// The reference of `inputs` that `index`, an int32 scalar, says; whoever writes it writes that variable. In a step,
+// InvalidArgument for an index that is out of range.
+Output RefSelect(Operand index, absl::Span<const Output> inputs, const OpOptions& options = {});
 
 // What a branch of Cond gives: tensors, an operation to run, or everything that it built.
 class BranchResult {

@@ -11,6 +11,7 @@
 #include "ops/control_flow.h"
 #include "ops/math.h"
 #include "ops/state.h"
+#include "runtime/kernel.h"
 
 namespace staticflow {
 namespace {
@@ -124,7 +125,32 @@ const OpRegistrar ref_merge({.name = "RefMerge",
                              .role = OpRole::kMerge,
                              .doc = "Passes on the variable that is alive, and its index."});
 
+// RefSelect: output = inputs[index]. Programs replace it by what uses it, once for each variable.
+absl::Status RefSelectShape(ShapeContext& c) {
+  SF_RETURN_IF_ERROR(c.WithRank(0, 0).status());
+  Shape shape = c.input(1);
+  for (int i = 2; i < c.num_inputs(); ++i) shape = shape.Join(c.input(i));
+  c.set_output(0, std::move(shape));
+  return absl::OkStatus();
+}
+absl::StatusOr<Kernel> RefSelectKernel(const KernelSetup&) {
+  return absl::UnimplementedError("its variables must be known before the step, but one is fed or computed");
+}
+const OpRegistrar ref_select({.name = "RefSelect",
+                              .inputs = {"index: int32", "inputs: Ref(N * T)"},
+                              .outputs = {"output: Ref(T)"},
+                              .attrs = {"T: type", "N: int >= 1"},
+                              .shape = RefSelectShape,
+                              .gradient = kGradientIsError,
+                              .kernel = RefSelectKernel,
+                              .doc = "Passes on the variable that index says."});
+
 }  // namespace
+
+Output RefSelect(Operand index, absl::Span<const Output> inputs, const OpOptions& options) {
+  if (inputs.empty()) return Output();
+  return NodeBuilder("RefSelect", {index}).Inputs(inputs).Name(options.name, "RefSelect").Build();
+}
 
 SwitchOutputs Switch(Operand data, Operand pred, const OpOptions& options) {
   const bool is_ref = data.output().valid() && data.output().is_ref();

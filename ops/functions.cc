@@ -22,7 +22,9 @@ const InliningOpsRegistrar inlining_ops({.identity_n = "IdentityN",
                                          .select = "Select",
                                          .add = "AddV2",
                                          .assertion = "Assert",
-                                         .symbolic_gradient = "SymbolicGradient"});
+                                         .symbolic_gradient = "SymbolicGradient",
+                                         .switch_reference = "RefSwitch",
+                                         .select_reference = "RefSelect"});
 
 // What the writer of the graph knew: nothing, or one shape per output.
 absl::Status StatedShapes(ShapeContext& c) {

@@ -55,16 +55,19 @@ std::vector<Node*> NeededNodes(const Program& program) {
   return needed;
 }
 
-// Where functions are called, lets the program run a copy of the graph in which the calls are inlined.
+// Where functions are called or variables chosen, lets the program run a copy of the graph in which the calls are
+// inlined and each node knows its variables.
 absl::Status InlineNeededCalls(Program* program) {
   Signature& signature = program->signature;
   std::vector<Node*> nodes = NeededNodes(*program), calls;
   absl::c_copy_if(nodes, std::back_inserter(calls), [](const Node* node) { return IsCall(*node); });
-  if (calls.empty()) return absl::OkStatus();
+  if (calls.empty() && !absl::c_any_of(nodes, [](const Node* node) { return ChoosesVariable(*node); })) {
+    return absl::OkStatus();
+  }
   for (Output feed : signature.feeds) nodes.push_back(feed.node());
   for (Output fetch : signature.fetches) nodes.push_back(fetch.node());
   for (Operation target : signature.targets) nodes.push_back(target.node());
-  SF_ASSIGN_OR_RETURN(const InlinedCopy copy, CopyWithInlinedCalls(calls[0]->graph(), nodes, calls, signature.feeds));
+  SF_ASSIGN_OR_RETURN(const InlinedCopy copy, CopyWithInlinedCalls(nodes[0]->graph(), nodes, calls, signature.feeds));
   const auto moved = [&](Output output) { return Output(copy.nodes.at(output.node()), output.index()); };
   for (Output& feed : signature.feeds) feed = moved(feed);
   for (Output& fetch : signature.fetches) fetch = moved(fetch);

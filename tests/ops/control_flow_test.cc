@@ -372,6 +372,57 @@ TEST(RefMerge, PassesAVariableOn) {
   EXPECT_EQ(merged.value_index.dtype(), DT_INT32);
 }
 
+// Variables that the step chooses. Values are those of TensorFlow 2.21 in tests/golden/state.
+TEST(RefSelect, WritesTheVariableOfTheIndex) {
+  Graph g;
+  const Inputs in(g);
+  const Variable w = NewVariable(g, Tensor(10.0f), {.name = "w"});
+  const Output index = Placeholder(g, {.dtype = DT_INT32, .shape = {}, .name = "index"});
+  const Output chosen = RefSelect(index, {in.v.ref(), w.ref()});
+  const Output added = AssignAdd(chosen, in.x);
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  EXPECT_TRUE(chosen.is_ref());
+  Session session(g);
+  ASSERT_TRUE(session.Initialize().ok());
+  const auto run = [&](int i) { return session.Run({{index, Tensor(i)}, {in.x, Tensor(1.0f)}}, added); };
+  EXPECT_EQ(run(0)->scalar<float>(), 2);
+  EXPECT_EQ(run(1)->scalar<float>(), 11);
+  EXPECT_EQ(run(1)->scalar<float>(), 12);
+  EXPECT_EQ(session.Run({}, in.v.snapshot)->scalar<float>(), 2);
+  EXPECT_EQ(session.Run({}, w.snapshot)->scalar<float>(), 12);
+  EXPECT_EQ(run(2).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(run(-1).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(session.Run({{chosen, Tensor(5.0f)}}, Mul(chosen, 2))->scalar<float>(), 10);
+}
+
+TEST(RefSelect, OfTwoChoicesReachesEachVariable) {
+  Graph g;
+  const Inputs in(g);
+  const Variable w = NewVariable(g, Tensor(10.0f), {.name = "w"});
+  const Variable u = NewVariable(g, Tensor(100.0f), {.name = "u"});
+  const Output index = Placeholder(g, {.dtype = DT_INT32, .shape = {}, .name = "index"});
+  const Output one = Merge({Switch(in.v.ref(), in.p).output_false, Switch(w.ref(), in.p).output_true}).output;
+  const Output chosen = RefSelect(index, {u.ref(), one});
+  const Output sum = Add(AssignAdd(chosen, 1), one);
+  Session session(g);
+  ASSERT_TRUE(session.Initialize().ok());
+  const auto run = [&](int i, bool p) {
+    return session.Run({{index, Tensor(i)}, {in.p, Tensor(p)}}, sum)->scalar<float>();
+  };
+  EXPECT_EQ(run(0, false), 101 + 1);
+  EXPECT_EQ(run(0, true), 102 + 10);
+  EXPECT_EQ(run(1, true), 11 + 11);
+  EXPECT_EQ(run(1, false), 2 + 2);
+}
+
+TEST(RefSelect, HasNoGradient) {
+  Graph g;
+  const Inputs in(g);
+  const Output y = Identity(RefSelect(Const(g, 0), {in.v.ref()}));
+  Gradients({y}, {in.v.ref()});
+  EXPECT_THAT(std::string(g.status().message()), HasSubstr("RefSelect"));
+}
+
 // The ops of loops are there for graphs from files: they pass types, shapes and references on.
 TEST(Loops, HaveTheirOps) {
   Graph g;

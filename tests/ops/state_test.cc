@@ -123,7 +123,8 @@ TEST(Declarations, NameTheirSlot) {
   EXPECT_TRUE(BitwiseEqual(*value, T({1, 2})));
 }
 
-// Which of several variables a handle or a reference is must be known before the step.
+// Of several variables that a Merge passes on, the step takes the one that lives; what is gathered from several must be
+// known before the step.
 TEST(Declarations, AreUnknownWhereTheStepChooses) {
   Graph g;
   const Variable v = NewVariable(g, T({1, 2}), {.name = "v", .use_resource = true});
@@ -137,10 +138,16 @@ TEST(Declarations, AreUnknownWhereTheStepChooses) {
   EXPECT_EQ(VariableBehind(stacked), nullptr);
   Session session(g);
   ASSERT_TRUE(session.Initialize().ok());
-  for (const Output& handle : {chosen, stacked}) {
-    const auto value = session.Run({{is_w, Tensor(true)}}, ReadVariable(handle, DT_FLOAT));
-    EXPECT_EQ(value.status().code(), absl::StatusCode::kUnimplemented) << value.status();
+  const auto value = session.Run({{is_w, Tensor(true)}}, ReadVariable(stacked, DT_FLOAT));
+  EXPECT_EQ(value.status().code(), absl::StatusCode::kUnimplemented) << value.status();
+  const Output read = ReadVariable(chosen, DT_FLOAT);
+  const Operation write = NodeBuilder("AssignVariableOp", {chosen, Mul(read, 10)}).BuildNode();
+  ASSERT_TRUE(g.status().ok()) << g.status();
+  for (const bool takes_w : {false, true}) {
+    ASSERT_TRUE(session.Run({{is_w, Tensor(takes_w)}}, {}, {write}).ok());
   }
+  EXPECT_TRUE(BitwiseEqual(*session.Run({{is_w, Tensor(false)}}, read), T({10, 20})));
+  EXPECT_TRUE(BitwiseEqual(*session.Run({{is_w, Tensor(true)}}, read), T({30, 40})));
 }
 
 // A loop whose body hands its variables on in another order.
