@@ -61,10 +61,10 @@ bool GivesFloats(const Op& op) {
 }
 
 std::string WhyNone(const Op& op) {
-  if (op.spec.gradient == kGradientIsError) return "an error: nothing sensible flows through it alone";
   if (op.outputs.empty()) return "it has no outputs";
   if (!GivesFloats(op)) return "its results are no floating numbers";
   if (op.inputs.empty()) return "it has no inputs";
+  if (op.spec.gradient == kGradientIsError) return "an error: nothing sensible flows through it alone";
   if (op.has(kStateful)) return "it has effects or reads what steps change";
   if (op.has(kShapeOnly)) return "its result depends on shapes alone";
   return "its result does not change smoothly with its inputs";

@@ -111,7 +111,7 @@ OpSpec SliceAssign(const char* name, const char* target, std::vector<std::string
                  .outputs = std::move(outputs),
                  .attrs = {"T: type", "Index: indextype"},
                  .shape = AssignShape,
-                 .gradient = kNotDifferentiable,
+                 .gradient = kGradientIsError,
                  .kernel = kernel,
                  .doc = doc};
   spec.attrs.insert(spec.attrs.end(), kMasks.begin(), kMasks.end());

@@ -94,13 +94,13 @@ absl::StatusOr<Kernel> SuppressionKernel(const KernelSetup& setup) {
 }
 
 OpSpec SuppressionOp(const char* name, std::vector<std::string> inputs, std::vector<std::string> outputs,
-                     std::vector<std::string> attrs, const char* doc) {
+                     std::vector<std::string> attrs, const char* doc, GradientFunction gradient = kNotDifferentiable) {
   return {.name = name,
           .inputs = std::move(inputs),
           .outputs = std::move(outputs),
           .attrs = std::move(attrs),
           .shape = BoxesShape,
-          .gradient = kNotDifferentiable,
+          .gradient = gradient,
           .kernel = SuppressionKernel,
           .doc = doc};
 }
@@ -130,7 +130,8 @@ const OpRegistrar v5(SuppressionOp("NonMaxSuppressionV5",
                                     "score_threshold: T", "soft_nms_sigma: T"},
                                    {"selected_indices: int32", "selected_scores: T", "valid_outputs: int32"},
                                    {kBoxT, "pad_to_max_output_size: bool = false"},
-                                   "The best boxes that hardly overlap, or whose scores overlap lowers."));
+                                   "The best boxes that hardly overlap, or whose scores overlap lowers.",
+                                   kGradientIsError));
 const OpRegistrar with_overlaps(SuppressionOp("NonMaxSuppressionWithOverlaps",
                                               {"overlaps: float", "scores: float", "max_output_size: int32",
                                                "overlap_threshold: float", "score_threshold: float"},

@@ -120,7 +120,7 @@ const OpRegistrar combined({.name = "CombinedNonMaxSuppression",
                                         "valid_detections: int32"},
                             .attrs = {"pad_per_class: bool = false", "clip_boxes: bool = true"},
                             .shape = CombinedShape,
-                            .gradient = kNotDifferentiable,
+                            .gradient = kGradientIsError,
                             .kernel = CombinedKernel,
                             .batch = CombinedBatch,
                             .doc = "The best boxes of all classes, chosen for each class by itself."});

@@ -106,13 +106,13 @@ void DrawBatch(BatchContext& c) {
   c.set_all(*rows);
 }
 
-OpSpec DrawOp(const char* name, std::vector<std::string> inputs, const char* doc) {
+OpSpec DrawOp(const char* name, std::vector<std::string> inputs, const char* doc, GradientFunction gradient) {
   return {.name = name,
           .inputs = std::move(inputs),
           .outputs = {"output: T"},
           .attrs = {"T: {float, half} = float"},
           .shape = DrawShape,
-          .gradient = kGradientIsError,
+          .gradient = gradient,
           .kernel = DrawKernel,
           .traits = kInPlace,
           .iteration = {.split = Split::kRows},
@@ -120,9 +120,9 @@ OpSpec DrawOp(const char* name, std::vector<std::string> inputs, const char* doc
           .doc = doc};
 }
 const OpRegistrar v1(DrawOp("DrawBoundingBoxes", {"images: T", "boxes: float"},
-                            "Pictures with frames in ten colors around boxes."));
+                            "Pictures with frames in ten colors around boxes.", kNotDifferentiable));
 const OpRegistrar v2(DrawOp("DrawBoundingBoxesV2", {"images: T", "boxes: float", "colors: float"},
-                            "Pictures with frames around boxes."));
+                            "Pictures with frames around boxes.", kGradientIsError));
 
 }  // namespace
 

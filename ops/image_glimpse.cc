@@ -123,21 +123,21 @@ void GlimpseBatch(BatchContext& c) {
   c.set_all(*rows);
 }
 
-OpSpec GlimpseOp(const char* name, const char* doc) {
+OpSpec GlimpseOp(const char* name, const char* doc, GradientFunction gradient) {
   return {.name = name,
           .inputs = {"input: float", "size: int32", "offsets: float"},
           .outputs = {"glimpse: float"},
           .attrs = {"centered: bool = true", "normalized: bool = true", "uniform_noise: bool = true",
                     "noise: string = 'uniform'"},
           .shape = GlimpseShape,
-          .gradient = kGradientIsError,
+          .gradient = gradient,
           .kernel = ExtractKernel,
           .iteration = {.split = Split::kRows},
           .batch = GlimpseBatch,
           .doc = doc};
 }
-const OpRegistrar v1(GlimpseOp("ExtractGlimpse", "Parts of pictures, by their centers, on noise."));
-const OpRegistrar v2(GlimpseOp("ExtractGlimpseV2", "Parts of pictures, on noise."));
+const OpRegistrar v1(GlimpseOp("ExtractGlimpse", "Parts of pictures, by their centers, on noise.", kNotDifferentiable));
+const OpRegistrar v2(GlimpseOp("ExtractGlimpseV2", "Parts of pictures, on noise.", kGradientIsError));
 
 }  // namespace
 

@@ -222,7 +222,7 @@ absl::Status SampleShape(ShapeContext& c) {
 }
 
 OpSpec SampleOp(const char* name, std::vector<std::string> more_inputs, std::vector<std::string> more_attrs,
-                KernelSource kernel, OpTraits traits, const char* doc) {
+                KernelSource kernel, OpTraits traits, GradientFunction gradient, const char* doc) {
   std::vector<std::string> inputs = {"image_size: T", "bounding_boxes: float"};
   inputs.insert(inputs.end(), more_inputs.begin(), more_inputs.end());
   std::vector<std::string> attrs = {"T: {uint8, int8, int16, int32, int64}"};
@@ -236,20 +236,20 @@ OpSpec SampleOp(const char* name, std::vector<std::string> more_inputs, std::vec
           .outputs = {"begin: T", "size: T", "bboxes: float"},
           .attrs = std::move(attrs),
           .shape = SampleShape,
-          .gradient = kNotDifferentiable,
+          .gradient = gradient,
           .kernel = kernel,
           .traits = traits,
           .doc = doc};
 }
 const OpRegistrar v1(SampleOp("SampleDistortedBoundingBox", {},
                               {kSeedAttr, kSeed2Attr, "min_object_covered: float = 0.1"}, SampleKernel, kStateful,
-                              "A random part of a picture that shows some of one of the boxes."));
+                              kNotDifferentiable, "A random part of a picture that shows some of one of the boxes."));
 const OpRegistrar v2(SampleOp("SampleDistortedBoundingBoxV2", {"min_object_covered: float"}, {kSeedAttr, kSeed2Attr},
-                              SampleKernel, kStateful,
+                              SampleKernel, kStateful, kNotDifferentiable,
                               "A random part of a picture that shows some of one of the boxes."));
 const OpRegistrar stateless(SampleOp("StatelessSampleDistortedBoundingBox",
                                      {"min_object_covered: float", "seed: Tseed"}, {"Tseed: indextype"},
-                                     StatelessSampleKernel, kNoTraits,
+                                     StatelessSampleKernel, kNoTraits, kGradientIsError,
                                      "A part of a picture that shows some of one of the boxes, as a seed chooses it."));
 
 NodeBuilder WithOptions(NodeBuilder builder, const SampleDistortedBoundingBoxOptions& options) {

@@ -73,9 +73,10 @@ void CombineRow(const T* x, int64_t n, T* sum) {
   for (int64_t j = 0; j < n; ++j) sum[j] = T(Combination::Combine(Widen(sum[j]), Widen(x[j])));
 }
 
-// The id at position i of an int32 or int64 tensor.
+// The id at position i of an int16, int32 or int64 tensor.
 inline int64_t IdAt(const TensorView& ids, int64_t i) {
-  return ids.dtype == DT_INT32 ? ids.as<int32_t>()[i] : ids.as<int64_t>()[i];
+  if (ids.dtype == DT_INT32) return ids.as<int32_t>()[i];
+  return ids.dtype == DT_INT64 ? ids.as<int64_t>()[i] : ids.as<int16_t>()[i];
 }
 
 // The number of segments that sorted ids need; InvalidArgument when they decrease or start below 0.

@@ -49,11 +49,12 @@ absl::StatusOr<Kernel> UnsortedKernel(const KernelSetup& setup) {
   return kernel;
 }
 
-OpSpec UnsortedOp(std::string name, KernelSource kernel, GradientFunction gradient, std::string doc) {
+OpSpec UnsortedOp(std::string name, KernelSource kernel, GradientFunction gradient, std::string doc,
+                  const char* id_types = "Tindices: indextype") {
   return {.name = std::move(name),
           .inputs = {"data: T", "segment_ids: Tindices", "num_segments: Tnumsegments"},
           .outputs = {"output: T"},
-          .attrs = {kNumberT, "Tindices: indextype", "Tnumsegments: indextype = int32"},
+          .attrs = {kNumberT, id_types, "Tnumsegments: indextype = int32"},
           .shape = UnsortedSegmentShape,
           .gradient = gradient,
           .kernel = kernel,
@@ -86,7 +87,8 @@ constexpr SegmentGradient kGradient = {
 // UnsortedSegmentSum: y_s = the sum of x_i with id i = s.   dx_i = dy_s, 0 for negative ids.
 void UnsortedSumGradient(GradientContext& c) { c.set_dx(0, kGradient.spread(c, c.dy(0))); }
 const OpRegistrar unsorted_segment_sum_op(UnsortedOp("UnsortedSegmentSum", &UnsortedKernel<SegmentSumming>,
-                                                     UnsortedSumGradient, "The sums of rows with equal ids."));
+                                                     UnsortedSumGradient, "The sums of rows with equal ids.",
+                                                     "Tindices: {int16, int32, int64}"));
 
 // UnsortedSegmentProd: y_s = the product.
 void UnsortedProdGradient(GradientContext& c) { kGradient.Prod(c); }
@@ -178,7 +180,7 @@ const OpRegistrar bincount_op({.name = "Bincount",
                                .outputs = {"bins: T"},
                                .attrs = {"T: {int32, int64, float, double}"},
                                .shape = BincountShape,
-                               .gradient = kNotDifferentiable,
+                               .gradient = kGradientIsError,
                                .kernel = &BincountKernel,
                                .batch = MixBatch,
                                .doc = "How often each of 0, 1, ..., size - 1 occurs, or the sums of weights."});

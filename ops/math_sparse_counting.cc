@@ -167,7 +167,7 @@ OpSpec BincountOp(const char* name, std::vector<std::string> inputs, const char*
           .outputs = {"output: T"},
           .attrs = {"Tidx: indextype", "T: {int32, int64, float, double}", "binary_output: bool = false"},
           .shape = BincountShape<form>,
-          .gradient = kNotDifferentiable,
+          .gradient = kGradientIsError,
           .kernel = BincountKernel<form>,
           .doc = doc};
 }
@@ -246,7 +246,7 @@ OpSpec CountOp(const char* name, std::vector<std::string> inputs, const char* do
           .attrs = {"T: indextype", "minlength: int >= -1 = -1", "maxlength: int >= -1 = -1", "binary_output: bool",
                     "output_type: {int32, int64, float, double}"},
           .shape = CountShape<form>,
-          .gradient = kNotDifferentiable,
+          .gradient = kGradientIsError,
           .kernel = CountSparseKernel<form>,
           .doc = doc};
 }

@@ -291,7 +291,7 @@ absl::StatusOr<Kernel> ParseKernel(const KernelSetup& setup) {
 
 OpSpec ParseOp(OpSpec spec) {
   spec.shape = ParseShape;
-  spec.gradient = kNotDifferentiable;
+  spec.gradient = kGradientIsError;
   spec.kernel = ParseKernel;
   return spec;
 }

@@ -206,7 +206,7 @@ OpSpec VarsGradientOp(const char* name, const char* doc) {
           .outputs = {"backprops_wrt_input: float", "backprop_wrt_min: float", "backprop_wrt_max: float"},
           .attrs = {kNumBits, kNarrowRange},
           .shape = VarsGradientShape<per_channel>,
-          .gradient = kGradientIsError,
+          .gradient = kNotDifferentiable,
           .kernel = VarsGradientKernel,
           .doc = doc};
 }

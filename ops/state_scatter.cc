@@ -76,13 +76,14 @@ absl::Status ScatterShape(ShapeContext& c) {
   if (c.num_outputs() > 0) c.set_output(0, variable);
   return absl::OkStatus();
 }
-OpSpec Scatter(std::string name, bool is_resource, KernelSource kernel, std::string types, std::string doc) {
+OpSpec Scatter(std::string name, bool is_resource, KernelSource kernel, std::string types, std::string doc,
+               GradientFunction gradient = kNotDifferentiable) {
   OpSpec spec = {.name = std::move(name),
                  .inputs = {is_resource ? "resource: resource" : "ref: Ref(T)", "indices: Tindices",
                             is_resource ? "updates: dtype" : "updates: T"},
                  .attrs = {(is_resource ? "dtype: " : "T: ") + types, "Tindices: indextype"},
                  .shape = ScatterShape,
-                 .gradient = kNotDifferentiable,
+                 .gradient = gradient,
                  .kernel = kernel,
                  .traits = kStateful,
                  .access = {{0, Access::kUpdate}},
@@ -94,14 +95,16 @@ OpSpec Scatter(std::string name, bool is_resource, KernelSource kernel, std::str
   return spec;
 }
 constexpr char kReal[] = "realnumbertype";
-const OpRegistrar update(Scatter("ScatterUpdate", false, ScatterKernel<ReplaceElement>, "type", "Replaces rows."));
+const OpRegistrar update(Scatter("ScatterUpdate", false, ScatterKernel<ReplaceElement>, "type", "Replaces rows.",
+                                 kGradientIsError));
 const OpRegistrar add(Scatter("ScatterAdd", false, ScatterKernel<AddToElement>, kReal, "Adds to rows."));
 const OpRegistrar sub(Scatter("ScatterSub", false, ScatterKernel<SubtractFromElement>, kReal, "Subtracts from rows."));
 const OpRegistrar mul(Scatter("ScatterMul", false, ScatterKernel<MultiplyElement>, kReal, "Multiplies rows."));
 const OpRegistrar div(Scatter("ScatterDiv", false, ScatterKernel<DivideElement>, kReal, "Divides rows."));
-const OpRegistrar min(Scatter("ScatterMin", false, ScatterKernel<SmallerElement>, kReal,
-                              "Takes the smaller elements."));
-const OpRegistrar max(Scatter("ScatterMax", false, ScatterKernel<LargerElement>, kReal, "Takes the larger elements."));
+const OpRegistrar min(Scatter("ScatterMin", false, ScatterKernel<SmallerElement>, kReal, "Takes the smaller elements.",
+                              kGradientIsError));
+const OpRegistrar max(Scatter("ScatterMax", false, ScatterKernel<LargerElement>, kReal, "Takes the larger elements.",
+                              kGradientIsError));
 const OpRegistrar update_r(Scatter("ResourceScatterUpdate", true, ScatterKernel<ReplaceElement>, "type",
                                    "Replaces rows."));
 const OpRegistrar add_r(Scatter("ResourceScatterAdd", true, ScatterKernel<AddToElement>, kReal, "Adds to rows."));

@@ -53,12 +53,13 @@ absl::Status ScatterShape(ShapeContext& c) {
   return absl::OkStatus();
 }
 
-OpSpec Scatter(std::string name, bool is_resource, KernelSource kernel, std::string types, std::string doc) {
+OpSpec Scatter(std::string name, bool is_resource, KernelSource kernel, std::string types, std::string doc,
+               GradientFunction gradient) {
   OpSpec spec = {.name = std::move(name),
                  .inputs = {is_resource ? "ref: resource" : "ref: Ref(T)", "indices: Tindices", "updates: T"},
                  .attrs = {"T: " + types, "Tindices: indextype", kBadIndicesPolicy},
                  .shape = ScatterShape,
-                 .gradient = kNotDifferentiable,
+                 .gradient = gradient,
                  .kernel = kernel,
                  .traits = kStateful,
                  .access = {{0, Access::kUpdate}},
@@ -71,18 +72,19 @@ OpSpec Scatter(std::string name, bool is_resource, KernelSource kernel, std::str
 
 template <typename Operation>
 struct BothForms {
-  BothForms(const std::string& name, const std::string& types, const std::string& doc)
-      : reference(Scatter("ScatterNd" + name, false, ScatterKernel<Operation>, types, doc)),
+  BothForms(const std::string& name, const std::string& types, const std::string& doc,
+            GradientFunction gradient = kNotDifferentiable)
+      : reference(Scatter("ScatterNd" + name, false, ScatterKernel<Operation>, types, doc, gradient)),
         resource(Scatter("ResourceScatterNd" + name, true, ScatterKernel<Operation>,
-                         std::is_same_v<Operation, ReplaceElement> ? types : "type", doc)) {}
+                         std::is_same_v<Operation, ReplaceElement> ? types : "type", doc, gradient)) {}
   OpRegistrar reference, resource;
 };
 constexpr char kReal[] = "realnumbertype";
 const BothForms<ReplaceElement> update("Update", "type", "Replaces slices at index tuples.");
 const BothForms<AddToElement> add("Add", kReal, "Adds to slices at index tuples.");
 const BothForms<SubtractFromElement> sub("Sub", kReal, "Subtracts from slices at index tuples.");
-const BothForms<SmallerElement> min("Min", kReal, "Takes the smaller elements at index tuples.");
-const BothForms<LargerElement> max("Max", kReal, "Takes the larger elements at index tuples.");
+const BothForms<SmallerElement> min("Min", kReal, "Takes the smaller elements at index tuples.", kGradientIsError);
+const BothForms<LargerElement> max("Max", kReal, "Takes the larger elements at index tuples.", kGradientIsError);
 
 // ScatterNdNonAliasingAdd: a copy of the input with the updates added.   dinput = dy, dupdates = dy at the indices.
 absl::Status NonAliasingShape(ShapeContext& c) {

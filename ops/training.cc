@@ -60,7 +60,7 @@ OpSpec RuleSpec(const RuleSignature& signature, bool is_resource, KernelSource k
   OpSpec spec = {.name = absl::StrCat(is_resource ? "ResourceApply" : "Apply", signature.name),
                  .attrs = {"T: floattype", "use_locking: bool = false"},
                  .shape = UpdateRuleShape,
-                 .gradient = kNotDifferentiable,
+                 .gradient = kGradientIsError,
                  .kernel = kernel,
                  .traits = kStateful,
                  .loop = loop,
