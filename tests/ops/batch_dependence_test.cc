@@ -443,6 +443,7 @@ const std::map<std::string, std::vector<std::string>>& OpsWithoutRule() {
        {"QueueDequeueManyV2", "QueueDequeueUpToV2", "QueueDequeueV2", "QueueIsClosedV2", "QueueSizeV2",
         "ReaderNumRecordsProducedV2", "ReaderNumWorkUnitsCompletedV2", "ReaderReadUpToV2", "ReaderReadV2",
         "ReaderSerializeStateV2"}},
+      {"gradients that steps gave before", {"ResourceAccumulatorNumAccumulated", "ResourceAccumulatorTakeGradient"}},
       {"texts about tensors, for people",
        {"AudioSummary", "AudioSummaryV2", "HistogramSummary", "MergeSummary", "ScalarSummary", "StringFormat",
         "TensorSummary", "TensorSummaryV2"}},
