@@ -65,17 +65,25 @@ bool ReadFeature(absl::string_view bytes, EncodedFeature* feature) {
   });
 }
 
-// An entry of the map: (key, feature).
-bool ReadEntry(absl::string_view bytes, ExampleFeatures* features) {
-  absl::string_view key;
-  EncodedFeature feature;
-  const bool ok = ForEachField(bytes, [&](const Field& field) {
+// An entry of a map: (key, value).
+template <typename ReadValue>
+bool ReadEntry(absl::string_view bytes, absl::string_view* key, ReadValue read_value) {
+  return ForEachField(bytes, [&](const Field& field) {
     if (field.id > 2) return true;
-    if (field.id == 1) key = field.bytes;
-    return field.wire == kBytes && (field.id == 1 || ReadFeature(field.bytes, &feature));
+    if (field.id == 1) *key = field.bytes;
+    return field.wire == kBytes && (field.id == 1 || read_value(field.bytes));
   });
-  (*features)[key] = feature;
-  return ok;
+}
+
+// Calls f(entry) for each entry of the map that is field 1 of the message in field `id`.
+template <typename F>
+bool ForEachEntry(absl::string_view message, int id, F f) {
+  return ForEachField(message, [&](const Field& map) {
+    if (map.id != id) return true;
+    return map.wire == kBytes && ForEachField(map.bytes, [&](const Field& entry) {
+             return entry.id != 1 || (entry.wire == kBytes && f(entry.bytes));
+           });
+  });
 }
 
 // Numbers come packed, many in one field, or each in a field of its own.
@@ -108,31 +116,60 @@ bool Append(const Field& field, std::vector<std::string>* values) {
 
 absl::StatusOr<ExampleFeatures> ReadExample(absl::string_view example) {
   ExampleFeatures features;
-  const bool ok = ForEachField(example, [&](const Field& of_example) {
-    if (of_example.id != 1) return true;
-    return of_example.wire == kBytes && ForEachField(of_example.bytes, [&](const Field& entry) {
-             return entry.id != 1 || (entry.wire == kBytes && ReadEntry(entry.bytes, &features));
-           });
+  const bool ok = ForEachEntry(example, 1, [&](absl::string_view entry) {
+    absl::string_view key;
+    EncodedFeature feature;
+    const bool entry_ok = ReadEntry(entry, &key, [&](absl::string_view bytes) { return ReadFeature(bytes, &feature); });
+    features[key] = feature;
+    return entry_ok;
   });
   if (ok) return features;
   return absl::InvalidArgumentError("the bytes are no Example");
+}
+
+absl::StatusOr<SequenceLists> ReadSequenceLists(absl::string_view example) {
+  SequenceLists lists;
+  const bool ok = ForEachEntry(example, 2, [&](absl::string_view entry) {
+    absl::string_view key;
+    std::vector<EncodedFeature> list;
+    const bool entry_ok = ReadEntry(entry, &key, [&](absl::string_view bytes) {
+      list.clear();
+      return ForEachField(bytes, [&](const Field& moment) {
+        return moment.id != 1 || (moment.wire == kBytes && ReadFeature(moment.bytes, &list.emplace_back()));
+      });
+    });
+    lists[key] = std::move(list);
+    return entry_ok;
+  });
+  if (ok) return lists;
+  return absl::InvalidArgumentError("the bytes are no SequenceExample");
+}
+
+template <typename T>
+absl::Status AppendValues(const EncodedFeature& feature, absl::string_view key, std::vector<T>* values) {
+  if (feature.dtype == DT_INVALID) return absl::OkStatus();
+  if (feature.dtype != kDataTypeOf<T>) {
+    return absl::InvalidArgumentError(absl::StrCat("feature '", key, "' is ", DataTypeName(feature.dtype),
+                                                   ", expected ", DataTypeName(kDataTypeOf<T>)));
+  }
+  if (ForEachField(feature.list, [&](const Field& field) { return field.id != 1 || Append(field, values); })) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat("feature '", key, "' is malformed"));
 }
 
 template <typename T>
 absl::StatusOr<bool> AppendValues(const ExampleFeatures& features, absl::string_view key, std::vector<T>* values) {
   const auto it = features.find(key);
   if (it == features.end() || it->second.dtype == DT_INVALID) return false;
-  if (it->second.dtype != kDataTypeOf<T>) {
-    return absl::InvalidArgumentError(absl::StrCat("feature '", key, "' is ", DataTypeName(it->second.dtype),
-                                                   ", expected ", DataTypeName(kDataTypeOf<T>)));
-  }
-  if (ForEachField(it->second.list, [&](const Field& field) { return field.id != 1 || Append(field, values); })) {
-    return true;
-  }
-  return absl::InvalidArgumentError(absl::StrCat("feature '", key, "' is malformed"));
+  SF_RETURN_IF_ERROR(AppendValues(it->second, key, values));
+  return true;
 }
 template absl::StatusOr<bool> AppendValues(const ExampleFeatures&, absl::string_view, std::vector<float>*);
 template absl::StatusOr<bool> AppendValues(const ExampleFeatures&, absl::string_view, std::vector<int64_t>*);
 template absl::StatusOr<bool> AppendValues(const ExampleFeatures&, absl::string_view, std::vector<std::string>*);
+template absl::Status AppendValues(const EncodedFeature&, absl::string_view, std::vector<float>*);
+template absl::Status AppendValues(const EncodedFeature&, absl::string_view, std::vector<int64_t>*);
+template absl::Status AppendValues(const EncodedFeature&, absl::string_view, std::vector<std::string>*);
 
 }  // namespace staticflow

@@ -1,4 +1,5 @@
-// Reads tf.train.Example messages as they lie: nothing is copied before somebody asks for values.
+// Reads tf.train.Example and tf.train.SequenceExample messages as they lie: nothing is copied before somebody asks for
+// values.
 //
 //   SF_ASSIGN_OR_RETURN(const ExampleFeatures features, ReadExample(bytes));
 //   std::vector<float> x;
@@ -30,10 +31,18 @@ using ExampleFeatures = absl::flat_hash_map<absl::string_view, EncodedFeature>;
 // InvalidArgument when `example` is no Example. Of several features of one name the last one counts.
 absl::StatusOr<ExampleFeatures> ReadExample(absl::string_view example);
 
-// Appends the values of a feature; false when there is none. InvalidArgument when it is of another type.
-// T is float, int64_t or std::string.
+// Appends the values of a feature; false when there is none (or, of one feature, nothing). InvalidArgument when it is
+// of another type. T is float, int64_t or std::string.
 template <typename T>
 absl::StatusOr<bool> AppendValues(const ExampleFeatures& features, absl::string_view key, std::vector<T>* values);
+
+template <typename T>
+absl::Status AppendValues(const EncodedFeature& feature, absl::string_view key, std::vector<T>* values);
+
+// The lists of a tf.train.SequenceExample, by name: a feature for each moment. ReadExample reads its context.
+using SequenceLists = absl::flat_hash_map<absl::string_view, std::vector<EncodedFeature>>;
+// InvalidArgument when `example` is no SequenceExample. Of several lists of one name the last one counts.
+absl::StatusOr<SequenceLists> ReadSequenceLists(absl::string_view example);
 
 }  // namespace staticflow
 
