@@ -170,11 +170,11 @@ bool BitwiseEqual(const Tensor& a, const Tensor& b) {
 
 absl::StatusOr<std::vector<int64_t>> IntegerValues(const Tensor& tensor) {
   std::vector<int64_t> values;
-  const bool known = DispatchType<int16_t, int32_t, int64_t>(
+  const bool known = DispatchType<int8_t, int16_t, int32_t, int64_t>(
       tensor.dtype(), [&]<typename T>() { values.assign(tensor.data<T>(), tensor.data<T>() + tensor.num_elements()); });
   if (!known) {
     return absl::InvalidArgumentError(
-        absl::StrCat("expected int16, int32 or int64, got ", DataTypeName(tensor.dtype())));
+        absl::StrCat("expected int8, int16, int32 or int64, got ", DataTypeName(tensor.dtype())));
   }
   return values;
 }

@@ -126,7 +126,7 @@ void SplitVGradient(GradientContext& c) { c.set_dx(0, JoinGradients(c, c.x(2)));
 const OpRegistrar split_v({.name = "SplitV",
                            .inputs = {"value: T", "size_splits: Tlen", "split_dim: int32"},
                            .outputs = {"output: num_split * T"},
-                           .attrs = {"num_split: int >= 1", "T: type", "Tlen: indextype = int64"},
+                           .attrs = {"num_split: int >= 1", "T: type", "Tlen: {int8, int32, int64} = int64"},
                            .shape = SplitVShape,
                            .gradient = SplitVGradient,
                            .kernel = SplitVKernel,

@@ -34,7 +34,12 @@ absl::Status TopKShape(ShapeContext& c) {
   return absl::OkStatus();
 }
 
-template <typename T, typename I>
+void StorePosition(const TensorView& out, int64_t i, int32_t position) {
+  DispatchType<int32_t, int64_t, int16_t>(out.dtype,
+                                          [&]<typename Index>() { out.as<Index>()[i] = static_cast<Index>(position); });
+}
+
+template <typename T>
 absl::Status TopKRows(KernelContext& c) {
   const int64_t n = c.input(0).dim(-1), k = c.output(0).dim(-1);
   const int64_t rows = n == 0 ? 0 : c.input(0).num_elements / n;
@@ -54,7 +59,7 @@ absl::Status TopKRows(KernelContext& c) {
     std::partial_sort(order, order + k, order + n, larger);
     for (int64_t i = 0; i < k; ++i) {
       c.out<T>(0)[row * k + i] = x[order[i]];
-      c.out<I>(1)[row * k + i] = order[i];
+      StorePosition(c.output(1), row * k + i, order[i]);
     }
   }
   return absl::OkStatus();
@@ -63,8 +68,7 @@ absl::Status TopKRows(KernelContext& c) {
 absl::StatusOr<Kernel> TopKKernel(const KernelSetup& setup) {
   Kernel kernel;
   DispatchType<float, double, Half, BFloat16, int32_t, int64_t, uint8_t, int8_t, int16_t, uint16_t, uint32_t, uint64_t>(
-      setup.input_dtype(0),
-      [&]<typename T>() { kernel = setup.output_dtype(1) == DT_INT64 ? TopKRows<T, int64_t> : TopKRows<T, int32_t>; });
+      setup.input_dtype(0), [&]<typename T>() { kernel = TopKRows<T>; });
   return kernel;
 }
 
@@ -86,8 +90,8 @@ void TopKGradient(GradientContext& c) {
 const OpRegistrar top_k_v2({.name = "TopKV2",
                             .inputs = {"input: T", "k: Tk"},
                             .outputs = {"values: T", "indices: index_type"},
-                            .attrs = {"sorted: bool = true", kNumberT, "Tk: indextype = int32",
-                                      "index_type: indextype = int32"},
+                            .attrs = {"sorted: bool = true", kNumberT, "Tk: {int16, int32, int64} = int32",
+                                      "index_type: {int16, int32, int64} = int32"},
                             .shape = TopKShape,
                             .gradient = TopKGradient,
                             .kernel = TopKKernel,

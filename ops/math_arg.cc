@@ -1,4 +1,5 @@
 // ArgMax and ArgMin. Contracts: ops/math_reduction.h.
+#include "ops/array_shapes.h"
 #include "ops/batch_rules.h"
 #include "ops/elementwise.h"
 #include "ops/math_reduction.h"
@@ -46,18 +47,22 @@ struct Below {
   }
 };
 
-template <typename Precedes, typename T, typename Index>
+void StorePosition(const TensorView& out, int64_t i, int64_t position) {
+  DispatchType<int64_t, int32_t, int16_t, uint16_t>(
+      out.dtype, [&]<typename Index>() { out.as<Index>()[i] = static_cast<Index>(position); });
+}
+
+template <typename Precedes, typename T>
 absl::Status RunArg(KernelContext& c) {
   const Shape& shape = *c.input(0).shape;
-  const int64_t axis_value = c.input(1).dtype == DT_INT32 ? c.scalar<int32_t>(1) : c.scalar<int64_t>(1);
-  SF_ASSIGN_OR_RETURN(const int axis, NormalizeAxis(axis_value, shape.rank()));
+  SF_ASSIGN_OR_RETURN(const int axis, AxisInput(c, 1, shape.rank()));
   const int64_t n = shape.dim(axis), inner = shape.num_elements(axis + 1, shape.rank());
   if (n == 0)
     return absl::InvalidArgumentError(absl::StrCat("dimension ", axis, " of ", shape.ToString(), " is empty"));
   const auto [begin, end] = FlatRangeOfRows(c);
   for (int64_t i = begin; i < end; ++i) {
     const T* x = c.in<T>(0) + i / inner * n * inner + i % inner;
-    c.out<Index>(0)[i] = static_cast<Index>(First<T, Precedes>(x, n, inner));
+    StorePosition(c.output(0), i, First<T, Precedes>(x, n, inner));
   }
   return absl::OkStatus();
 }
@@ -66,10 +71,7 @@ template <typename Precedes>
 absl::StatusOr<Kernel> ArgKernel(const KernelSetup& setup) {
   Kernel kernel;
   DispatchType<float, double, Half, BFloat16, int32_t, int64_t, uint8_t, int8_t, int16_t, uint16_t, uint32_t, uint64_t,
-               bool>(setup.input_dtype(0), [&]<typename T>() {
-    DispatchType<int32_t, int64_t>(setup.output_dtype(0),
-                                   [&]<typename Index>() { kernel = &RunArg<Precedes, T, Index>; });
-  });
+               bool>(setup.input_dtype(0), [&]<typename T>() { kernel = &RunArg<Precedes, T>; });
   if (kernel == nullptr) return NoKernelFor(setup, setup.input_dtype(0));
   return kernel;
 }
@@ -80,7 +82,7 @@ OpSpec ArgOp(std::string name, KernelSource kernel, std::string doc) {
       .inputs = {"input: T", "dimension: Tidx"},
       .outputs = {"output: output_type"},
       .attrs = {"T: {float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64, bool}",
-                "Tidx: indextype = int32", "output_type: indextype = int64"},
+                "Tidx: {int16, int32, int64} = int32", "output_type: {int16, uint16, int32, int64} = int64"},
       .shape = ArgShape,
       .gradient = kNotDifferentiable,
       .kernel = kernel,

@@ -86,8 +86,9 @@ absl::StatusOr<std::vector<Shape>> Executor::InferAtRunTime(const Instruction& i
   for (size_t i = 0; i < inputs.size(); ++i) {
     const TensorView& view = View(inputs[i]);
     shapes.push_back(*view.shape);
-    const bool gives_shape = (view.dtype == DT_INT16 || view.dtype == DT_INT32 || view.dtype == DT_INT64) &&
-                             view.num_elements <= kMaxShapeElements;
+    const bool gives_shape =
+        (view.dtype == DT_INT8 || view.dtype == DT_INT16 || view.dtype == DT_INT32 || view.dtype == DT_INT64) &&
+        view.num_elements <= kMaxShapeElements;
     if (gives_shape) small[i] = Tensor::BorrowBytes(view.dtype, *view.shape, view.data);
     values.push_back(gives_shape ? &small[i] : nullptr);
   }
