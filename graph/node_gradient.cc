@@ -10,6 +10,12 @@ namespace {
 
 constexpr absl::string_view kGradientOpType = "_gradient_op_type";
 
+// Filled before main() by the families of ops.
+std::vector<GradientRecognizer>& Recognizers() {
+  static auto& recognizers = *new std::vector<GradientRecognizer>;
+  return recognizers;
+}
+
 // Whether a gradient function of `op` finds in `node` what it may ask for.
 bool Fits(const Op& op, const Node& node) {
   AttrMap attrs = node.attrs();
@@ -52,6 +58,10 @@ void ApplyCustom(const CustomGradient& gradient, GradientContext& c) {
 
 }  // namespace
 
+GradientRecognizerRegistrar::GradientRecognizerRegistrar(GradientRecognizer recognizer) {
+  Recognizers().push_back(recognizer);
+}
+
 void DifferentiateNode(GradientContext& c) {
   const Node& node = c.node();
   if (const CustomGradient* custom = c.graph().FindCustomGradient(node)) return ApplyCustom(*custom, c);
@@ -60,6 +70,10 @@ void DifferentiateNode(GradientContext& c) {
   if (named != node.attrs().end() && named->second.is<std::string>()) {
     const std::string& type = named->second.get<std::string>();
     const Op* op = FindOp(type);
+    if (op == nullptr && std::any_of(Recognizers().begin(), Recognizers().end(),
+                                     [&](GradientRecognizer recognizes) { return recognizes(c); })) {
+      return;
+    }
     if (op == nullptr || !Fits(*op, node)) {
       return c.Fail(absl::StrCat("its gradient is that of '", type, "', which is ",
                                  op == nullptr ? "not registered" : "an op of another signature"));
