@@ -201,7 +201,6 @@ struct CholeskyGradFunction {
     for (int64_t b = 0; b < l.count; ++b) {
       const T *a = c.in<T>(0) + b * l.size(), *grad = c.in<T>(1) + b * l.size();
       for (int64_t i = 0; i < n; ++i) {
-        if (a[i * n + i] == 0) return absl::InvalidArgumentError(absl::StrCat("matrix ", b, " is not invertible"));
         for (int64_t j = 0; j < n; ++j) {
           double sum = 0;
           for (int64_t k = std::max(i, j); k < n && j <= i; ++k) sum += double(a[k * n + i]) * double(grad[k * n + j]);

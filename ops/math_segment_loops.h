@@ -36,14 +36,14 @@ struct SegmentMaximizing {
   static constexpr SegmentStart kStart = SegmentStart::kLowest;
   template <typename T>
   static T Combine(T a, T b) {
-    return a > b || a != a ? a : b;
+    return a > b ? a : b;  // b after a NaN and where b is one
   }
 };
 struct SegmentMinimizing {
   static constexpr SegmentStart kStart = SegmentStart::kHighest;
   template <typename T>
   static T Combine(T a, T b) {
-    return a < b || a != a ? a : b;
+    return a < b ? a : b;
   }
 };
 

@@ -48,7 +48,9 @@ double LogGamma(double x) {
 // Below 10 by Knuth's product of uniform numbers, else by Hoermann's transformed rejection (1993).
 struct Poisson {
   static double Sample(double rate, double most, PairedDoubles& numbers) {
-    if (!(rate >= 0) || std::isinf(rate)) return std::numeric_limits<double>::quiet_NaN();
+    if (std::isnan(rate)) return rate;
+    if (rate <= 0) return 0;
+    if (std::isinf(rate)) return rate;
     if (rate > most) return most;  // the type holds no number that would be accepted
     if (rate < 10) {
       const double limit = std::exp(-rate);
@@ -86,7 +88,8 @@ void SampleAll(KernelContext& c, int parameter, const Philox& base) {
       Philox generator = base;
       generator.Skip(BlocksFor(p * samples + s));
       PairedDoubles numbers(generator);
-      c.out<T>(0)[s * num_parameters + p] = Narrow<T>(Distribution::Sample(value, Most<T>(), numbers));
+      const double sample = Distribution::Sample(value, Most<T>(), numbers);
+      c.out<T>(0)[s * num_parameters + p] = std::is_integral_v<T> && std::isinf(sample) ? T(0) : Narrow<T>(sample);
     }
   }
 }

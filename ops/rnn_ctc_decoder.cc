@@ -18,6 +18,9 @@ namespace {
 absl::Status DecoderShape(ShapeContext& c) {
   SF_ASSIGN_OR_RETURN(const Shape inputs, c.WithRank(0, 3));
   SF_ASSIGN_OR_RETURN(const Shape lengths, c.WithRank(1, 1));
+  if (inputs.IsFullyDefined() && inputs.num_elements() == 0) {
+    return absl::InvalidArgumentError(absl::StrCat("inputs have shape ", inputs.ToString(), ": there are none"));
+  }
   const absl::StatusOr<int64_t> batch = c.MergeDims(inputs.dim(1), lengths.dim(0), "batch sizes");
   if (!batch.ok()) {
     // As in TensorFlow: what only the step shows contradicts its state, not the graph.

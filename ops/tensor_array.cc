@@ -27,6 +27,10 @@ absl::StatusOr<Kernel> ArrayKernel(const KernelSetup& setup) {
   return Kernel([settings, name = given.empty() ? setup.node().name() : given](KernelContext& c) -> absl::Status {
     const int64_t size = c.scalar<int32_t>(0);
     if (size < 0) return absl::InvalidArgumentError(absl::StrCat("size is ", size, ", expected at least 0"));
+    if (size > TensorArrayStorage::kMaxSize) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("size is ", size, ", at most ", TensorArrayStorage::kMaxSize, " elements are allowed"));
+    }
     if (c.num_outputs() > 1) *c.out<float>(1) = 0;
     return MakeStepObject(c, name, [&](const std::string& unique) {
       return std::make_unique<TensorArrayStorage>(unique, settings, size);

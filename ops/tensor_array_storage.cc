@@ -5,9 +5,6 @@
 namespace staticflow {
 namespace {
 
-// More elements than any program has; a feed may ask for anything.
-constexpr int64_t kMaxSize = int64_t{1} << 26;
-
 absl::Status AddTo(Tensor* sum, const Tensor& value) {
   const int64_t n = value.num_elements();
   const bool known = DispatchType<float, double, int32_t, int64_t>(value.dtype(),
@@ -72,6 +69,11 @@ absl::Status TensorArrayStorage::Write(int64_t index, Tensor value, StepObjectMe
           absl::StrCat("because it has shape ", element.value.shape().ToString(), ", not ", shape.ToString()));
     }
     return AddTo(&element.value, value);
+  }
+  // A gradient not yet written is zeros like the element.
+  if (settings_.is_gradient && !element.shape.IsCompatibleWith(shape)) {
+    return Refuse("add to", index,
+                  absl::StrCat("because it has shape ", element.shape.ToString(), ", not ", shape.ToString()));
   }
   SF_RETURN_IF_ERROR(memory->Take(value.bytes()));
   if (settings_.identical_element_shapes) settings_.element_shape = shape;

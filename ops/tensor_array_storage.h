@@ -26,6 +26,10 @@ struct TensorArraySettings {
 
 class TensorArrayStorage : public Resource {
  public:
+  // More elements than any program has; a feed may ask for anything.
+  static constexpr int64_t kMaxSize = int64_t{1} << 24;
+
+  // `size` is at most kMaxSize.
   TensorArrayStorage(std::string name, const TensorArraySettings& settings, int64_t size)
       : name_(std::move(name)), settings_(settings), elements_(size) {}
 

@@ -127,7 +127,8 @@ INSTANTIATE_OP_TEST(MatrixTriangularSolve,
                          .second_order = true},
                         {.name = "zero on the diagonal",
                          .inputs = {M({{1, 0}, {1, 0}}), M({{1}, {1}})},
-                         .want_error = "its diagonal has a zero"},
+                         .want = {M({{1}, {kNan}})},
+                         .check_gradient = false},
                     });
 
 INSTANTIATE_OP_TEST(

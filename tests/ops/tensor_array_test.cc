@@ -116,6 +116,8 @@ INSTANTIATE_TEST_SUITE_P(
         FailingCase{"an array's handle", [](Graph& g, Output) { return StackPop(Array(g, 1).handle(), DT_FLOAT); },
                     "the handle 'TensorArray#0' leads to nothing that this step made"},
         FailingCase{"negative size", [](Graph& g, Output) { return Array(g, -1).flow(); }, "size is -1"},
+        FailingCase{"huge size", [](Graph& g, Output) { return Array(g, 2147483647).flow(); },
+                    "size is 2147483647, at most"},
         FailingCase{"read outside", [](Graph& g, Output x) { return Array(g, 2).Unstack(x).Read(2); },
                     "tried to read from index 2 but array size is: 2"},
         FailingCase{"read before", [](Graph& g, Output) { return Array(g, 2).Read(-1); },
