@@ -123,7 +123,7 @@ struct SolveLsFunction {
   absl::Status operator()(KernelContext& c) const {
     const Matrices a(c.input(0)), b(c.input(1)), x(c.output(0));
     const double given = c.scalar<double>(2), l2 = fast ? given : 0;
-    if (given < 0)
+    if (!(given >= 0))
       return absl::InvalidArgumentError(absl::StrCat("l2_regularizer is ", given, ", expected at least 0"));
     const bool tall = a.rows >= a.columns;
     const int64_t m = a.rows, n = a.columns, k = b.columns, p = std::min(m, n);

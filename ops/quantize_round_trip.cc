@@ -116,7 +116,7 @@ absl::StatusOr<Shape> RangeShape(const ShapeContext& c, const Shape& x, int min)
   if (axis < -1) return absl::InvalidArgumentError(absl::StrCat("expected axis >= -1, got ", axis));
   SF_ASSIGN_OR_RETURN(const Shape range, c.input(min).MergeWith(c.input(min + 1)));
   if (axis < 0) {
-    if (range.IsFullyDefined() && range.num_elements() != 1) {
+    if (range.has_rank() && range.rank() != 0) {
       return absl::InvalidArgumentError(absl::StrCat("expected one input_min, got shape ", range.ToString()));
     }
     return range;
