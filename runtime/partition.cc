@@ -22,9 +22,10 @@ namespace staticflow {
 namespace {
 
 // What workers cost each other, in the units of EstimateTime.
-constexpr double kCrossingElementsPerUnit = 1;  // floats from another core's cache
+constexpr double kCrossingElementsPerUnit = 2;  // floats from another core's cache, as they lie in memory
+constexpr double kCrossingPiecesPerUnit = 1;    // floats in pieces of rows
 constexpr double kBarrier = 300;                // with what workers wait because their parts are not equal
-constexpr double kDivided = 100;                // of an instruction that each worker begins and ends
+constexpr double kDivided = 300;                // of an instruction that each worker begins and ends
 constexpr double kHandOver = 1500;              // of a step to the team
 constexpr double kTie = 1;                      // of ways that differ by less, the first is taken
 constexpr double kLeastWork = 12000;            // a step below this stays on one thread
@@ -212,10 +213,13 @@ Divider::Choice Divider::Try(int index, Way way) const {
   for (const auto* side : {&choice.layouts.reads, &choice.layouts.writes}) {
     for (const BufferLayout& use : *side) {
       const Layout* owner = OwnerOf(use.buffer);
-      if (owner != nullptr) missing += static_cast<double>(use.layout.Missing(*owner));
+      if (owner == nullptr) continue;
+      const bool pieces = use.layout.kind == Layout::kColumns || owner->kind == Layout::kColumns;
+      missing += static_cast<double>(use.layout.Missing(*owner)) /
+                 (pieces ? kCrossingPiecesPerUnit : kCrossingElementsPerUnit);
     }
   }
-  choice.own_cost += missing / kCrossingElementsPerUnit + kBarrier * uses_.Meet(choice.layouts);
+  choice.own_cost += missing + kBarrier * uses_.Meet(choice.layouts);
   if (way == Way::kInner) {
     for (BufferLayout& write : choice.layouts.writes) write.layout.kind = Layout::kParts;
   }
@@ -312,6 +316,12 @@ Divider::Division Divider::Divide(double bound) {
     division.cost += choice.own_cost;
     if (uses_.Meet(choice.layouts)) uses_.Clear();
     uses_.Note(choice.layouts);
+    // What all have fetched they have until it is written again; variables are written before the next step.
+    for (const BufferLayout& read : choice.layouts.reads) {
+      auto owner = owners_.find(read.buffer);
+      if (owner == owners_.end() || plan_.buffers[read.buffer].kind == BufferKind::kVariable) continue;
+      if (read.layout.kind == Layout::kEverywhere) owner->second.kind = Layout::kEverywhere;
+    }
     for (BufferLayout& write : choice.layouts.writes) {
       if (plan_.buffers[write.buffer].kind == BufferKind::kVariable && owners_.contains(write.buffer)) continue;
       owners_[write.buffer] = std::move(write.layout);

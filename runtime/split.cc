@@ -16,7 +16,7 @@ constexpr int64_t kFloatsPerLine = 16;
 constexpr double kProductsPerUnit = 75;   // multiply-adds of a product of matrices
 constexpr double kLaneStepsPerUnit = 12;  // elements times steps of a loop
 constexpr double kElementsPerUnit = 3;    // of any other kernel
-constexpr double kUpdatesPerUnit = 8;     // elements of variables that a rule's kernel reads and writes
+constexpr double kUpdatesPerUnit = 7;     // elements of variables that a rule's kernel reads and writes
 
 int64_t Elements(absl::Span<const Shape> shapes) {
   int64_t most = 0;
