@@ -17,8 +17,9 @@
 namespace staticflow {
 
 // Gives every variable that a node of `g` declares (in a collection or not) the tensor of its name in the checkpoint
-// `prefix`. Returns the names of the variables that it lacks; they stay as they are.
-// InvalidArgument for a tensor of another dtype or shape; errors of BundleReader.
+// `prefix`, and parts `v/part_<k>` of a partitioned variable their slices of the tensor v. Returns the names of the
+// variables that it lacks; they stay as they are. InvalidArgument for a tensor of another dtype or shape; errors of
+// BundleReader.
 absl::StatusOr<std::vector<std::string>> LoadCheckpoint(Session& session, const Graph& g, const std::string& prefix);
 
 // Writes the checkpoint `to`: all tensors of the checkpoint `from`, but for the variables that are keys of `changed`

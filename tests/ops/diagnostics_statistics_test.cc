@@ -203,6 +203,24 @@ TEST(ReestimateTest, NamesLayersInLoops) {
   EXPECT_EQ(status.message(), "nothing to estimate: looped (without variables for the statistics, or in a loop)");
 }
 
+// TensorFlow names the parts of a partitioned variable v/part_0, v/part_1, and saves them as slices of v.
+TEST(CheckpointCopyTest, FindsPartsOfVariables) {
+  const std::string prefix = testing::TempDir() + "/parts.ckpt";
+  BundleWriter writer(PosixEnv(), prefix);
+  ASSERT_TRUE(writer.AddSlice("v", {3, 2}, {{0, 0}, {2, 2}}, Tensor::Matrix<float>({{1, 2}, {3, 4}})).ok());
+  ASSERT_TRUE(writer.AddSlice("v", {3, 2}, {{2, 0}, {1, 2}}, Tensor::Matrix<float>({{5, 6}})).ok());
+  ASSERT_TRUE(writer.Finish().ok());
+  Graph g;
+  const Variable a = GetVariable(g, "v/part_0", {.shape = {1, 2}}), b = GetVariable(g, "v/part_1", {.shape = {2, 2}});
+  const Variable c = GetVariable(g, "v/part_2", {.shape = {1, 2}}), d = GetVariable(g, "u/part_0", {.shape = {1, 2}});
+  Session session(g, {.threads = 1});
+  EXPECT_EQ(LoadCheckpoint(session, g, prefix).value(), (std::vector<std::string>{"v/part_2", "u/part_0"}));
+  const auto got = session.Run({}, {a.snapshot, b.snapshot});
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_TRUE(BitwiseEqual((*got)[0], Tensor::Matrix<float>({{1, 2}})));
+  EXPECT_TRUE(BitwiseEqual((*got)[1], Tensor::Matrix<float>({{3, 4}, {5, 6}})));
+}
+
 // A training graph that TensorFlow 1 wrote, with a checkpoint of its variables.
 TEST(ReestimateTest, RepairsACheckpointOfAnImportedGraph) {
   const absl::StatusOr<std::string> bytes = GoldenMetaGraph("tests/golden/models/nn_relu_bn_ref.pb");
