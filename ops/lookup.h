@@ -27,7 +27,7 @@ Output HashTable(Graph& g, DataType key_dtype, DataType value_dtype, const Table
 Output MutableHashTable(Graph& g, DataType key_dtype, DataType value_dtype, const TableOptions& options = {});
 
 // Sets the contents of a HashTable: values[i] for keys[i]. A member of the collection table_initializer.
-// When run: InvalidArgument if a key comes with two values, FailedPrecondition if the table has other contents already.
+// When run: FailedPrecondition if a key comes with two values or the table has other contents already.
 Operation InitializeTable(Operand table, Operand keys, Operand values, const OpOptions& options = {});
 
 // The value of each key, or `default_value` (one value, or one for each key). FailedPrecondition when run before the

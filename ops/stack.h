@@ -15,8 +15,8 @@ namespace staticflow {
 
 // A new, empty stack for tensors of `elem_type`. `max_size`, an int32 scalar, bounds its height; negative: no bound.
 Output StackV2(Operand max_size, DataType elem_type, const OpOptions& options = {});
-// Puts a copy of `elem`, of any shape, on the stack and gives `elem`. When run: InvalidArgument for another type or a
-// closed stack, ResourceExhausted above the bound.
+// Puts a copy of `elem`, of any shape, on the stack and gives `elem`. When run: InvalidArgument for another type, a
+// closed stack, or above the bound.
 Output StackPush(Operand handle, Operand elem, const OpOptions& options = {});
 // Takes the last tensor off. When run: InvalidArgument when the stack is empty or holds another type.
 Output StackPop(Operand handle, DataType elem_type, const OpOptions& options = {});

@@ -41,7 +41,7 @@ absl::StatusOr<Kernel> GatherKernel(const KernelSetup& setup) {
     Shape shape = n > 0 ? elements[0].shape() : element_shape;
     if (n == 0) shape = shape.MergeWith(access.array->settings().element_shape).value_or(shape);
     if (!shape.IsFullyDefined()) {
-      return absl::InvalidArgumentError(
+      return absl::UnimplementedError(
           absl::StrCat("no elements are gathered, and the element shape ", shape.ToString(), " is not fully defined"));
     }
     SF_RETURN_IF_ERROR(c.AllocateOutput(0, Shape({n}).Concatenate(shape)));
