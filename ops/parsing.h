@@ -43,6 +43,26 @@ struct ParsedExamples {
 // `serialized` is a vector of examples.
 ParsedExamples ParseExample(Operand serialized, const ParseExampleOptions& options);
 
+// A sequence example is a serialized tf.train.SequenceExample: an example, its context, and lists of features by name,
+// with a feature for each moment.
+struct ParseSequenceOptions {
+  std::vector<SparseFeature> context_sparse = {};
+  std::vector<DenseFeature> context_dense = {};  // of shapes that are known
+  std::vector<SparseFeature> list_sparse = {};
+  std::vector<DenseFeature> list_dense = {};     // shape: of one moment; the default tells the type alone
+  std::vector<std::string> may_be_missing = {};  // keys of list_dense: a missing list is one without moments
+  std::string name = "";
+};
+struct ParsedSequences {
+  std::vector<ParsedExamples::Sparse> context_sparse;
+  std::vector<Output> context_dense;                // [batch] + shape
+  std::vector<ParsedExamples::Sparse> list_sparse;  // (example, moment, place); values; (examples, moments, most)
+  std::vector<Output> list_dense;                   // [batch, most moments] + shape; zeros or "" follow a shorter list
+  std::vector<Output> list_lengths;                 // [batch], how many moments each has
+};
+// `serialized` is a vector of sequence examples.
+ParsedSequences ParseSequenceExample(Operand serialized, const ParseSequenceOptions& options);
+
 struct DecodeCsvOptions {
   std::string field_delim = ",";
   bool use_quote_delim = true;            // quotation marks around a field may hold delimiters

@@ -1,20 +1,16 @@
 // ParseSequenceExample, ParseSequenceExampleV2, ParseSingleSequenceExample: a tf.train.SequenceExample is an example,
 // its context, and lists of features, one for each moment.
-#include <algorithm>
-
 #include "absl/strings/str_cat.h"
 #include "graph/gradients.h"
 #include "graph/shape_inference.h"
-#include "graph/status.h"
-#include "ops/example_features.h"
-#include "ops/sequence_spec.h"
-#include "ops/strided_copy.h"
+#include "ops/array_nodes.h"
+#include "ops/parsing.h"
+#include "ops/sequence_parser.h"
 #include "runtime/kernel.h"
 
 namespace staticflow {
 namespace {
 
-using absl::InvalidArgumentError;
 using absl::StrCat;
 
 void SetPartShapes(const SequencePart& part, const Shape& batch, ShapeContext& c) {
@@ -46,264 +42,6 @@ absl::Status SequenceShape(ShapeContext& c) {
   SetPartShapes(spec.lists, batch, c);
   return absl::OkStatus();
 }
-
-// A feature of all examples: their values one after the other, and how many each moment of each example has. The
-// context is one moment.
-template <typename T>
-struct Collected {
-  std::vector<T> values;
-  std::vector<std::vector<int64_t>> counts;
-  std::vector<bool> present;
-
-  int64_t most_moments() const {
-    size_t most = 0;
-    for (const auto& moments : counts) most = std::max(most, moments.size());
-    return static_cast<int64_t>(most);
-  }
-  int64_t most_values() const {
-    int64_t most = 0;
-    for (const auto& moments : counts) {
-      for (int64_t n : moments) most = std::max(most, n);
-    }
-    return most;
-  }
-};
-
-// One step's parsing.
-class SequenceParser {
- public:
-  SequenceParser(KernelContext& c, const SequenceSpec& spec, const std::vector<bool>& allocate)
-      : c_(c), spec_(spec), allocate_(allocate), batched_(c.input(0).rank() == 1) {}
-
-  absl::Status Run() {
-    const absl::Span<std::string> serialized = c_.input(0).flat<std::string>();
-    for (size_t i = 0; i < serialized.size(); ++i) {
-      absl::StatusOr<ExampleFeatures> context = ReadExample(serialized[i]);
-      if (!context.ok()) return Annotate(context.status(), StrCat("example ", i, ": "));
-      absl::StatusOr<SequenceLists> lists = ReadSequenceLists(serialized[i]);
-      if (!lists.ok()) return Annotate(lists.status(), StrCat("example ", i, ": "));
-      contexts_.push_back(*std::move(context));
-      lists_.push_back(*std::move(lists));
-    }
-    SF_RETURN_IF_ERROR(FindKeys());
-    SF_RETURN_IF_ERROR(ReadPart(spec_.context, context_keys_));
-    return ReadPart(spec_.lists, list_keys_);
-  }
-
- private:
-  // Keys come in attributes, in vectors, or as scalars.
-  absl::Status FindKeys() {
-    context_keys_ = spec_.context.keys;
-    list_keys_ = spec_.lists.keys;
-    may_be_missing_ = spec_.may_be_missing;
-    int next = 2;
-    const auto take = [&](int inputs, std::vector<std::string>* keys) {
-      for (int i = 0; i < inputs; ++i) {
-        const absl::Span<std::string> given = c_.input(next++).flat<std::string>();
-        keys->insert(keys->end(), given.begin(), given.end());
-      }
-    };
-    if (spec_.form == SequenceForm::kBatchV2) {
-      for (SequenceKeys* keys : {&context_keys_, &list_keys_}) {
-        for (auto* of_kind : {&keys->sparse, &keys->dense, &keys->ragged}) take(1, of_kind);
-      }
-      SF_RETURN_IF_ERROR(ReadMissingFlags(next++));
-    }
-    if (spec_.form == SequenceForm::kSingle) {
-      take(spec_.context.num(spec_.context.sparse), &context_keys_.sparse);
-      take(spec_.context.num(spec_.context.dense), &context_keys_.dense);
-      take(spec_.lists.num(spec_.lists.sparse), &list_keys_.sparse);
-      take(spec_.lists.num(spec_.lists.dense), &list_keys_.dense);
-      const absl::Span<std::string> missing = c_.input(1).flat<std::string>();
-      may_be_missing_.assign(missing.begin(), missing.end());
-    }
-    first_default_ = next;
-    SF_RETURN_IF_ERROR(spec_.CheckKeys(spec_.context, context_keys_));
-    return spec_.CheckKeys(spec_.lists, list_keys_);
-  }
-  absl::Status ReadMissingFlags(int input) {
-    const absl::Span<bool> flags = c_.input(input).flat<bool>();
-    if (flags.size() != list_keys_.dense.size()) {
-      return InvalidArgumentError(StrCat("there are ", flags.size(), " flags for ", list_keys_.dense.size(), " lists"));
-    }
-    for (size_t i = 0; i < flags.size(); ++i) {
-      if (flags[i]) may_be_missing_.push_back(list_keys_.dense[i]);
-    }
-    return absl::OkStatus();
-  }
-  absl::Status ReadPart(const SequencePart& part, const SequenceKeys& keys) {
-    absl::Status status;
-    const auto read = [&](DataType dtype, auto&& f) {
-      if (status.ok()) DispatchType<float, int64_t, std::string>(dtype, f);
-    };
-    for (int i = 0; i < part.num(part.sparse); ++i) {
-      read(part.sparse[i], [&]<typename T>() { status = Sparse<T>(part, keys.sparse[i], i); });
-    }
-    for (int i = 0; i < part.num(part.dense); ++i) {
-      read(part.dense[i], [&]<typename T>() {
-        status = part.is_list ? DenseList<T>(part, keys.dense[i], i) : DenseContext<T>(part, keys.dense[i], i);
-      });
-    }
-    for (int i = 0; i < part.num(part.ragged); ++i) {
-      read(part.ragged[i], [&]<typename T>() { status = Ragged<T>(part, keys.ragged[i], i); });
-    }
-    return status;
-  }
-
-  template <typename T>
-  absl::Status Collect(const SequencePart& part, absl::string_view key, Collected<T>* collected) {
-    for (size_t b = 0; b < contexts_.size(); ++b) {
-      std::vector<int64_t>& moments = collected->counts.emplace_back();
-      const auto append = [&](const EncodedFeature& feature) {
-        const size_t before = collected->values.size();
-        const absl::Status status = AppendValues(feature, key, &collected->values);
-        moments.push_back(static_cast<int64_t>(collected->values.size() - before));
-        return status.ok() ? status : Annotate(status, StrCat("example ", b, ": "));
-      };
-      bool present = false;
-      if (part.is_list) {
-        const auto list = lists_[b].find(key);
-        present = list != lists_[b].end();
-        for (size_t t = 0; present && t < list->second.size(); ++t) SF_RETURN_IF_ERROR(append(list->second[t]));
-      } else {
-        const auto feature = contexts_[b].find(key);
-        present = feature != contexts_[b].end() && feature->second.dtype != DT_INVALID;
-        SF_RETURN_IF_ERROR(append(present ? feature->second : EncodedFeature()));
-      }
-      collected->present.push_back(present);
-    }
-    return absl::OkStatus();
-  }
-
-  // Memory for an output; InvalidArgument when it was planned with another shape.
-  absl::Status Allocate(int output, const Shape& shape) {
-    if (allocate_[output]) return c_.AllocateOutput(output, shape);
-    if (*c_.output(output).shape == shape) return absl::OkStatus();
-    return InvalidArgumentError(
-        StrCat("output ", output, " has shape ", shape.ToString(), ", expected ", c_.output(output).shape->ToString()));
-  }
-  template <typename T>
-  absl::Status Deliver(int output, std::vector<T>& values) {
-    SF_RETURN_IF_ERROR(Allocate(output, {static_cast<int64_t>(values.size())}));
-    std::move(values.begin(), values.end(), c_.out<T>(output));
-    return absl::OkStatus();
-  }
-  Shape Rows() const { return batched_ ? Shape({static_cast<int64_t>(contexts_.size())}) : Shape(); }
-
-  template <typename T>
-  absl::Status Sparse(const SequencePart& part, absl::string_view key, int i) {
-    Collected<T> feature;
-    SF_RETURN_IF_ERROR(Collect(part, key, &feature));
-    const int n = part.num(part.sparse), rank = 1 + batched_ + part.is_list;
-    SF_RETURN_IF_ERROR(Allocate(part.sparse_output + i, {static_cast<int64_t>(feature.values.size()), rank}));
-    int64_t* index = c_.out<int64_t>(part.sparse_output + i);
-    for (size_t b = 0; b < feature.counts.size(); ++b) {
-      for (size_t t = 0; t < feature.counts[b].size(); ++t) {
-        for (int64_t k = 0; k < feature.counts[b][t]; ++k) {
-          if (batched_) *index++ = static_cast<int64_t>(b);
-          if (part.is_list) *index++ = static_cast<int64_t>(t);
-          *index++ = k;
-        }
-      }
-    }
-    std::vector<int64_t> shape = {feature.most_values()};
-    if (part.is_list) shape.insert(shape.begin(), feature.most_moments());
-    if (batched_) shape.insert(shape.begin(), static_cast<int64_t>(contexts_.size()));
-    SF_RETURN_IF_ERROR(Deliver(part.sparse_output + n + i, feature.values));
-    return Deliver(part.sparse_output + 2 * n + i, shape);
-  }
-
-  template <typename T>
-  absl::Status DenseContext(const SequencePart& part, absl::string_view key, int i) {
-    Collected<T> feature;
-    SF_RETURN_IF_ERROR(Collect(part, key, &feature));
-    const int64_t size = part.shapes[i].num_elements();
-    SF_RETURN_IF_ERROR(Allocate(part.dense_output + i, Rows().Concatenate(part.shapes[i])));
-    const absl::Span<T> fallback = c_.input(first_default_ + i).flat<T>();
-    T* to = c_.out<T>(part.dense_output + i);
-    auto from = feature.values.begin();
-    for (size_t b = 0; b < contexts_.size(); ++b, to += size) {
-      const bool present = feature.present[b];
-      const int64_t n = present ? feature.counts[b][0] : static_cast<int64_t>(fallback.size());
-      if (n != size) {
-        return InvalidArgumentError(StrCat("example ", b, ": feature '", key, "' ",
-                                           present ? "has " : "is missing, and its default has ", n,
-                                           " values, expected ", size));
-      }
-      if (!present) std::copy_n(fallback.begin(), n, to);
-      for (int64_t k = 0; present && k < n; ++k) to[k] = std::move(*from++);
-    }
-    return absl::OkStatus();
-  }
-
-  template <typename T>
-  absl::Status DenseList(const SequencePart& part, absl::string_view key, int i) {
-    Collected<T> feature;
-    SF_RETURN_IF_ERROR(Collect(part, key, &feature));
-    const int64_t size = part.shapes[i].num_elements(), most = feature.most_moments();
-    for (size_t b = 0; b < contexts_.size(); ++b) {
-      const bool may_be_missing =
-          std::find(may_be_missing_.begin(), may_be_missing_.end(), key) != may_be_missing_.end();
-      if (!feature.present[b] && !may_be_missing) {
-        return InvalidArgumentError(StrCat("example ", b, ": feature list '", key, "' is missing"));
-      }
-      for (int64_t n : feature.counts[b]) {
-        if (n == size) continue;
-        return InvalidArgumentError(
-            StrCat("example ", b, ": a moment of '", key, "' has ", n, " values, expected ", size));
-      }
-    }
-    const int output = part.dense_output + i;
-    SF_RETURN_IF_ERROR(Allocate(output, Rows().Concatenate({most}).Concatenate(part.shapes[i])));
-    ClearOutput(c_.output(output));
-    T* to = c_.out<T>(output);
-    auto from = feature.values.begin();
-    std::vector<int64_t> lengths;
-    for (const std::vector<int64_t>& moments : feature.counts) {
-      lengths.push_back(static_cast<int64_t>(moments.size()));
-      for (int64_t k = 0; k < lengths.back() * size; ++k) to[k] = std::move(*from++);
-      to += most * size;
-    }
-    if (part.lengths_output < 0) return absl::OkStatus();
-    SF_RETURN_IF_ERROR(Allocate(part.lengths_output + i, Rows()));
-    std::copy(lengths.begin(), lengths.end(), c_.out<int64_t>(part.lengths_output + i));
-    return absl::OkStatus();
-  }
-
-  // Values, and where the rows begin and end: of a list the examples among moments, and the moments among values.
-  template <typename T>
-  absl::Status Ragged(const SequencePart& part, absl::string_view key, int i) {
-    Collected<T> feature;
-    SF_RETURN_IF_ERROR(Collect(part, key, &feature));
-    std::vector<int64_t> examples = {0}, moments = {0};
-    for (const std::vector<int64_t>& counts : feature.counts) {
-      for (int64_t n : counts) moments.push_back(moments.back() + n);
-      examples.push_back(static_cast<int64_t>(moments.size()) - 1);
-    }
-    const int n = part.num(part.ragged);
-    SF_RETURN_IF_ERROR(Deliver(part.ragged_output + i, feature.values));
-    if (!batched_) examples.clear();  // one example is no row among rows
-    if (!part.is_list) return DeliverSplits(part.ragged_output + n + i, batched_ ? moments : examples);
-    SF_RETURN_IF_ERROR(DeliverSplits(part.ragged_output + n + i, examples));
-    return DeliverSplits(part.ragged_output + 2 * n + i, moments);
-  }
-  absl::Status DeliverSplits(int output, const std::vector<int64_t>& splits) {
-    SF_RETURN_IF_ERROR(Allocate(output, {static_cast<int64_t>(splits.size())}));
-    DispatchType<int32_t, int64_t>(c_.output(output).dtype,
-                                   [&]<typename S>() { std::copy(splits.begin(), splits.end(), c_.out<S>(output)); });
-    return absl::OkStatus();
-  }
-
-  KernelContext& c_;
-  const SequenceSpec& spec_;
-  const std::vector<bool>& allocate_;
-  const bool batched_;
-  std::vector<ExampleFeatures> contexts_;
-  std::vector<SequenceLists> lists_;
-  SequenceKeys context_keys_, list_keys_;
-  std::vector<std::string> may_be_missing_;
-  int first_default_ = 0;
-};
 
 absl::StatusOr<Kernel> SequenceKernel(const KernelSetup& setup) {
   const SequenceSpec spec(setup);
@@ -381,4 +119,70 @@ const OpRegistrar single(SequenceOp("ParseSingleSequenceExample",
                                     {}, "The features of one sequence example."));
 
 }  // namespace
+
+ParsedSequences ParseSequenceExample(Operand serialized, const ParseSequenceOptions& options) {
+  const NodeName name(serialized, options.name, "ParseSequenceExample");
+  if (!name) return {};
+  struct Part {
+    std::vector<std::string> sparse_keys, dense_keys;
+    std::vector<DataType> sparse_types, dense_types;
+    std::vector<Shape> shapes;
+    std::vector<Output> defaults;
+  };
+  const auto part = [](const std::vector<SparseFeature>& sparse, const std::vector<DenseFeature>& dense) {
+    Part part;
+    for (const SparseFeature& feature : sparse) {
+      part.sparse_keys.push_back(feature.key);
+      part.sparse_types.push_back(feature.dtype);
+    }
+    for (const DenseFeature& feature : dense) {
+      part.dense_keys.push_back(feature.key);
+      part.shapes.push_back(feature.shape);
+      part.defaults.push_back(feature.default_value);
+      part.dense_types.push_back(feature.default_value.valid() ? feature.default_value.dtype() : DT_INVALID);
+    }
+    return part;
+  };
+  const Part context = part(options.context_sparse, options.context_dense);
+  const Part lists = part(options.list_sparse, options.list_dense);
+  const auto count = [](size_t n) { return static_cast<int64_t>(n); };
+  Node* node =
+      NodeBuilder("ParseSequenceExample", {serialized, name.Constant(Tensor::Vector<std::string>({}), "debug_name")})
+          .Inputs(context.defaults)
+          .Attr("feature_list_dense_missing_assumed_empty", options.may_be_missing)
+          .Attr("context_sparse_keys", context.sparse_keys)
+          .Attr("context_dense_keys", context.dense_keys)
+          .Attr("feature_list_sparse_keys", lists.sparse_keys)
+          .Attr("feature_list_dense_keys", lists.dense_keys)
+          .Attr("Ncontext_sparse", count(context.sparse_keys.size()))
+          .Attr("Ncontext_dense", count(context.dense_keys.size()))
+          .Attr("Nfeature_list_sparse", count(lists.sparse_keys.size()))
+          .Attr("Nfeature_list_dense", count(lists.dense_keys.size()))
+          .Attr("context_sparse_types", context.sparse_types)
+          .Attr("feature_list_sparse_types", lists.sparse_types)
+          .Attr("feature_list_dense_types", lists.dense_types)
+          .Attr("context_dense_shapes", context.shapes)
+          .Attr("feature_list_dense_shapes", lists.shapes)
+          .Name(name.exact())
+          .BuildNode();
+  ParsedSequences parsed;
+  if (node == nullptr) return parsed;
+  int next = 0;
+  const auto take = [&](size_t n) {
+    std::vector<Output> outputs;
+    while (outputs.size() < n) outputs.push_back(node->output(next++));
+    return outputs;
+  };
+  const auto take_sparse = [&](size_t n, std::vector<ParsedExamples::Sparse>* sparse) {
+    const std::vector<Output> indices = take(n), values = take(n), shapes = take(n);
+    for (size_t i = 0; i < n; ++i) sparse->push_back({indices[i], values[i], shapes[i]});
+  };
+  take_sparse(context.sparse_keys.size(), &parsed.context_sparse);
+  parsed.context_dense = take(context.dense_keys.size());
+  take_sparse(lists.sparse_keys.size(), &parsed.list_sparse);
+  parsed.list_dense = take(lists.dense_keys.size());
+  parsed.list_lengths = take(lists.dense_keys.size());
+  return parsed;
+}
+
 }  // namespace staticflow

@@ -1,5 +1,5 @@
 // SequenceSpec: what a node that parses SequenceExamples reads, by its attributes, and where its outputs are.
-// Used by ops/parsing_sequence.cc alone.
+// Used by ops/parsing_sequence.cc and ops/sequence_parser.h alone.
 #ifndef STATICFLOW_OPS_SEQUENCE_SPEC_H_
 #define STATICFLOW_OPS_SEQUENCE_SPEC_H_
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "ops/array.h"
+#include "ops/parsing.h"
 #include "runtime/session.h"
 #include "tests/op_test.h"
 
@@ -24,38 +25,29 @@ std::string Example() {
   return Field(1, Entry("id", Ints("\7"))) + Field(2, Entry("x", x) + Entry("words", words));
 }
 
-// The outputs of one node for one example that is fed.
+// What is read of one example that is fed.
 struct Parsing {
   Parsing() {
-    using Keys = std::vector<std::string>;
-    using Types = std::vector<DataType>;
-    using Shapes = std::vector<Shape>;
     serialized = Placeholder(g, {.dtype = DT_STRING, .shape = {1}});
-    node = NodeBuilder("ParseSequenceExample", {serialized, Const(g, T<std::string>({})), Const(g, Tensor(int64_t{9}))})
-               .Attr("feature_list_dense_missing_assumed_empty", Keys{"x"})
-               .Attr("context_sparse_keys", Keys{})
-               .Attr("context_dense_keys", Keys{"id"})
-               .Attr("feature_list_sparse_keys", Keys{"words"})
-               .Attr("feature_list_dense_keys", Keys{"x"})
-               .Attr("Ncontext_dense", int64_t{1})
-               .Attr("Nfeature_list_sparse", int64_t{1})
-               .Attr("Nfeature_list_dense", int64_t{1})
-               .Attr("feature_list_sparse_types", Types{DT_STRING})
-               .Attr("feature_list_dense_types", Types{DT_INT64})
-               .Attr("context_dense_shapes", Shapes{Shape()})
-               .Attr("feature_list_dense_shapes", Shapes{Shape({2})})
-               .BuildNode();
-    for (int i = 0; node != nullptr && i < node->num_outputs(); ++i) outputs.push_back(node->output(i));
+    const Output no_default = Const(g, T<int64_t>({}));
+    const ParsedSequences parsed = ParseSequenceExample(
+        serialized, {.context_dense = {{.key = "id", .default_value = Const(g, Tensor(int64_t{9}))}},
+                     .list_sparse = {{.key = "words", .dtype = DT_STRING}},
+                     .list_dense = {{.key = "x", .shape = {2}, .default_value = no_default}},
+                     .may_be_missing = {"x"}});
+    if (!g.status().ok()) return;
+    const ParsedExamples::Sparse& words = parsed.list_sparse[0];
+    outputs = {parsed.context_dense[0], words.indices,         words.values, words.shape,
+               parsed.list_dense[0],    parsed.list_lengths[0]};
   }
   Graph g;
   Output serialized;
-  Node* node = nullptr;
   std::vector<Output> outputs;
 };
 
 TEST(ParseSequenceExample, ReadsContextAndLists) {
   Parsing parsing;
-  ASSERT_NE(parsing.node, nullptr) << parsing.g.status();
+  ASSERT_TRUE(parsing.g.status().ok()) << parsing.g.status();
   Session session(parsing.g, {.threads = 1});
   const auto got = session.Run({{parsing.serialized, T<std::string>({Example()})}}, parsing.outputs);
   ASSERT_TRUE(got.ok()) << got.status();
@@ -69,7 +61,7 @@ TEST(ParseSequenceExample, ReadsContextAndLists) {
 // Every beginning of an example, and every example with one byte changed: a result or InvalidArgument.
 TEST(ParseSequenceExample, SurvivesDamagedBytes) {
   Parsing parsing;
-  ASSERT_NE(parsing.node, nullptr) << parsing.g.status();
+  ASSERT_TRUE(parsing.g.status().ok()) << parsing.g.status();
   Session session(parsing.g, {.threads = 1});
   const std::string whole = Example();
   std::vector<std::string> damaged;
