@@ -37,8 +37,8 @@ struct BandedFunction {
     const int64_t n = x.rows, k = x.columns;
     SF_ASSIGN_OR_RETURN(double* scratch, c.Scratch<double>(x.size()));
     for (int64_t b = 0; b < x.count; ++b) {
-      const T* a = c.in<T>(0) + PlaceOfMatrix(b, *c.output(0).shape, *c.input(0).shape) * bands.size();
-      const T* rhs = c.in<T>(1) + PlaceOfMatrix(b, *c.output(0).shape, *c.input(1).shape) * x.size();
+      const T* a = c.in<T>(0) + MatrixOffset(*c.input(0).shape, *c.output(0).shape, b);
+      const T* rhs = c.in<T>(1) + MatrixOffset(*c.input(1).shape, *c.output(0).shape, b);
       std::copy_n(rhs, x.size(), scratch);
       if (IsSingularTriangle(a + (lower ? 0 : (bands.rows - 1) * n), n, 1)) {
         return absl::InvalidArgumentError(absl::StrCat("matrix ", b, " is not invertible: its diagonal has a zero"));

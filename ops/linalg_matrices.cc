@@ -66,16 +66,17 @@ int64_t EliminateColumn(double* lu, int64_t n, int64_t j) {
   return pivot;
 }
 
-int64_t PlaceOfMatrix(int64_t b, const Shape& all, const Shape& part) {
-  int64_t place = 0, stride = 1;
-  for (int d = 3; d <= all.rank(); ++d) {
-    const int64_t index = b % all.dim(-d);
-    b /= all.dim(-d);
-    if (d > part.rank()) continue;
-    if (part.dim(-d) > 1) place += index * stride;
-    stride *= part.dim(-d);
+int64_t MatrixOffset(const Shape& operand, const Shape& output, int64_t index) {
+  int64_t offset = 0;
+  int64_t stride = operand.dim(-1) * operand.dim(-2);
+  for (int i = -3; i >= -output.rank(); --i) {
+    const int64_t position = index % output.dim(i);
+    index /= output.dim(i);
+    if (-i > operand.rank()) continue;
+    if (operand.dim(i) > 1) offset += position * stride;
+    stride *= operand.dim(i);
   }
-  return place;
+  return offset;
 }
 
 Output Adjoint(Output x) {

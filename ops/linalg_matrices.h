@@ -49,8 +49,8 @@ bool IsSingularTriangle(const T* diagonal, int64_t n, int64_t stride) {
   return !(smallest > 0);
 }
 
-// The place of matrix b of `all` in the tensor `part`, which is broadcast along leading dimensions.
-int64_t PlaceOfMatrix(int64_t b, const Shape& all, const Shape& part);
+// Where the matrix of `operand` starts that output matrix `index` uses: broadcast dimensions do not move it.
+int64_t MatrixOffset(const Shape& operand, const Shape& output, int64_t index);
 
 // `x` with its last two dimensions exchanged.
 Output Adjoint(Output x);

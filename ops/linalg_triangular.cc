@@ -88,8 +88,8 @@ struct TriangularSolveFunction {
     const Matrices a(c.input(0)), x(c.output(0));
     SF_ASSIGN_OR_RETURN(double* scratch, c.Scratch<double>(x.size()));
     for (int64_t b = 0; b < x.count; ++b) {
-      const T* matrix = c.in<T>(0) + PlaceOfMatrix(b, *c.output(0).shape, *c.input(0).shape) * a.size();
-      const T* rhs = c.in<T>(1) + PlaceOfMatrix(b, *c.output(0).shape, *c.input(1).shape) * x.size();
+      const T* matrix = c.in<T>(0) + MatrixOffset(*c.input(0).shape, *c.output(0).shape, b);
+      const T* rhs = c.in<T>(1) + MatrixOffset(*c.input(1).shape, *c.output(0).shape, b);
       std::copy(rhs, rhs + x.size(), scratch);
       Solve(matrix, a.rows, scratch, x.columns);
       for (int64_t i = 0; i < x.size(); ++i) c.out<T>(0)[b * x.size() + i] = static_cast<T>(scratch[i]);

@@ -6,6 +6,7 @@
 #include "graph/shape_inference.h"
 #include "ops/batch_rules.h"
 #include "ops/elementwise.h"
+#include "ops/linalg_matrices.h"
 #include "ops/math_binary.h"
 #include "ops/matmul.h"
 #include "runtime/gemm.h"
@@ -39,20 +40,6 @@ absl::Status BatchMatMulShape(ShapeContext& c, bool broadcast) {
 }
 absl::Status EqualBatchShape(ShapeContext& c) { return BatchMatMulShape(c, false); }
 absl::Status BroadcastBatchShape(ShapeContext& c) { return BatchMatMulShape(c, true); }
-
-// Where the matrix of `operand` starts that output matrix `index` uses: broadcast dimensions do not move it.
-int64_t MatrixOffset(const Shape& operand, const Shape& output, int64_t index) {
-  int64_t offset = 0;
-  int64_t stride = operand.dim(-1) * operand.dim(-2);
-  for (int i = -3; i >= -output.rank(); --i) {
-    const int64_t position = index % output.dim(i);
-    index /= output.dim(i);
-    if (-i > operand.rank()) continue;
-    if (operand.dim(i) > 1) offset += position * stride;
-    stride *= operand.dim(i);
-  }
-  return offset;
-}
 
 // An operand whose type is not T takes memory for a copy, whole cache lines.
 int64_t RoundedBytes(int64_t bytes) { return AddSizes(bytes, 63) / 64 * 64; }
