@@ -210,9 +210,8 @@ class SequenceParser {
     CollectedFeature<T> feature;
     SF_RETURN_IF_ERROR(Collect(part, key, &feature));
     const int64_t size = part.shapes[i].num_elements(), most = feature.most_moments();
+    const bool may_be_missing = std::find(may_be_missing_.begin(), may_be_missing_.end(), key) != may_be_missing_.end();
     for (size_t b = 0; b < contexts_.size(); ++b) {
-      const bool may_be_missing =
-          std::find(may_be_missing_.begin(), may_be_missing_.end(), key) != may_be_missing_.end();
       if (!feature.present[b] && !may_be_missing) {
         return absl::InvalidArgumentError(absl::StrCat("example ", b, ": feature list '", key, "' is missing"));
       }
