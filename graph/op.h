@@ -191,6 +191,8 @@ struct Iteration {
   // are reduced. Empty: element-wise for Split::kFlat, unknown otherwise. What the planner and the proof of batch
   // independence know of how an op maps its dimensions.
   absl::string_view dims = "";
+  // Without `dims`: how much longer an element takes than one that is copied.
+  int64_t steps = 1;
 };
 
 // Arguments or attributes in the grammar above. A list whose construction is a call: there are thousands of them.

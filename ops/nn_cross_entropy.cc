@@ -7,6 +7,7 @@
 #include "ops/nn.h"
 #include "ops/nn_composition.h"
 #include "ops/nn_rows.h"
+#include "runtime/lane_pairs.h"
 
 namespace staticflow {
 namespace {
@@ -55,9 +56,61 @@ void CrossEntropyRow(const T* x, int64_t x_stride, const T* p, int64_t p_stride,
   *loss = T(static_cast<C>(sum));
 }
 
-// The same for rows of float whose elements lie side by side: p log_sum - p (x - largest), each summed up alone.
+// The same for rows of float whose elements lie side by side: p log_sum - p (x - largest), each summed up alone. Here
+// as many rows of a few classes as are turned round together.
+void CrossEntropyOfFewClasses(const float* x, int64_t x_row, const float* p, int64_t p_row, int64_t rows, int64_t n,
+                              float* loss, float* backprop) {
+  using enum LaneOp;
+  constexpr int64_t kMost = TurnedRows::kMostRows;
+  TurnedRows shifted(x, x_row, rows, n);
+  const TurnedRows labels(p, p_row, rows, n);
+  const int64_t width = shifted.width;
+  alignas(64) float exponents[TurnedRows::kFloats], largest[kMost], sum[kMost], log_sum[kMost], scale[kMost];
+  alignas(64) float sum_p[kMost], sum_shifted[kMost];
+  alignas(64) constexpr float zero[kLanes] = {};
+  // Operands of which all elements of a row are the same come as vectors that `same` names.
+  const auto compute = [&](auto op, std::array<const float*, 3> operands, const float* same, float* y) {
+    LaneCall call{.rows = n, .vectors = shifted.vectors, .x = operands, .y = y, .y_row_step = width};
+    for (int k = 0; k < 3; ++k) {
+      call.row_step[k] = operands[k] == same ? 0 : width;
+      call.vector_step[k] = operands[k] == zero ? 0 : kLanes;
+    }
+    LaneFunctionFor(op)(call);
+  };
+  std::copy_n(shifted.at, width, largest);
+  for (int64_t i = 1; i < n; ++i) {
+    for (int64_t r = 0; r < width; ++r) largest[r] = std::max(largest[r], shifted.at[i * width + r]);
+  }
+  compute(kSub, {shifted.at, largest}, largest, shifted.at);
+  compute(kExp, {shifted.at}, nullptr, exponents);
+  compute(kSumRows, {exponents}, nullptr, sum);
+  compute(kSumRows, {labels.at}, nullptr, sum_p);
+  ApplyLanes(kLog, sum, log_sum, width);
+  ApplyLanes(kReciprocal, sum, scale, width);
+  compute(LanePair::kMulSub, {exponents, scale, labels.at}, scale, exponents);
+  TurnedRows::Turn(exponents, width, n, rows, backprop, n);
+  // A class that is impossible and excluded adds nothing, where the product would be NaN.
+  compute(kMul, {labels.at, shifted.at}, nullptr, shifted.at);
+  compute(kSelect, {labels.at, shifted.at, zero}, zero, shifted.at);
+  compute(kSumRows, {shifted.at}, nullptr, sum_shifted);
+  for (int64_t r = 0; r < rows; ++r) {
+    const bool excluded = sum_p[r] == 0 && sum_shifted[r] == 0;  // nothing is expected of this row
+    loss[r] = excluded ? 0 : sum_p[r] * log_sum[r] - sum_shifted[r];
+  }
+}
+
+// Any number of them.
 void CrossEntropyRows(const float* x, int64_t x_row, const float* p, int64_t p_row, int64_t rows, int64_t n,
                       float* loss, float* backprop) {
+  while (n > 0 && n <= TurnedRows::kMostColumns && rows > 0) {
+    const int64_t count = TurnedRows::Count(rows, n);
+    CrossEntropyOfFewClasses(x, x_row, p, p_row, count, n, loss, backprop);
+    x += count * x_row;
+    p += count * p_row;
+    loss += count;
+    backprop += count * n;
+    rows -= count;
+  }
   while (rows > 0) {
     FloatRows together(n, rows);
     together.Exponentiate(x, x_row, n, backprop);
@@ -130,7 +183,7 @@ const OpRegistrar cross_entropy({.name = "SoftmaxCrossEntropyWithLogits",
                                  .shape = CrossEntropyShape,
                                  .gradient = CrossEntropyGradient,
                                  .kernel = CrossEntropyKernel,
-                                 .iteration = {.split = Split::kRows},
+                                 .iteration = {.split = Split::kRows, .steps = 8},
                                  .batch = VectorsBatch,
                                  .doc = "Softmax cross-entropy of each row, and its gradient by the logits."});
 
@@ -219,7 +272,7 @@ const OpRegistrar sparse_cross_entropy({.name = "SparseSoftmaxCrossEntropyWithLo
                                         .shape = SparseCrossEntropyShape,
                                         .gradient = SparseCrossEntropyGradient,
                                         .kernel = SparseCrossEntropyKernel,
-                                        .iteration = {.split = Split::kRows},
+                                        .iteration = {.split = Split::kRows, .steps = 8},
                                         .batch = VectorsBatch,
                                         .doc = "Softmax cross-entropy of each row for labels that are class numbers."});
 

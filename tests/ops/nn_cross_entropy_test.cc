@@ -1,6 +1,11 @@
 // The softmax cross-entropies and L2Loss. Values: TensorFlow 2.21.
 #include <limits>
 
+#include "graph/node_builder.h"
+#include "ops/array.h"
+#include "ops/math.h"
+#include "ops/random.h"
+#include "runtime/session.h"
 #include "tests/op_test.h"
 
 namespace staticflow {
@@ -90,6 +95,29 @@ INSTANTIATE_OP_TEST(
                        0.07,  0.3,   -0.63, -0.36, -0.67, -0.36, -0.81, -1.73, 0.18,  -0.4})},
          .want = {T({}, {6.4212})}},
     });
+
+// Few classes are computed with rows in the lanes, many along the rows: both as the plain kernel of double does, for
+// numbers of rows and classes that fill vectors and that do not, and for rows that share their labels.
+TEST(SoftmaxCrossEntropyWithLogitsTest, AnyNumberOfRowsAndClasses) {
+  for (const auto& [rows, classes] : std::vector<std::pair<int64_t, int64_t>>{
+           {1, 1}, {1, 5}, {3, 3}, {16, 4}, {17, 7}, {60, 10}, {64, 16}, {65, 10}, {130, 31}, {47, 32}, {20, 33}}) {
+    for (const int64_t label_rows : {rows, int64_t{1}}) {
+      Graph g;
+      const Output logits = RandomUniform(g, {rows, classes}, {.minval = -9.0, .maxval = 9.0, .seed = 1});
+      const Output labels = RandomUniform(g, {label_rows, classes}, {.seed = 2});
+      const Output got = NodeBuilder("SoftmaxCrossEntropyWithLogits", {logits, labels}).Build();
+      const Output want =
+          NodeBuilder("SoftmaxCrossEntropyWithLogits", {Cast(logits, DT_DOUBLE), Cast(labels, DT_DOUBLE)}).Build();
+      Session session(g, {.threads = 1});
+      for (int i : {0, 1}) {
+        const Output difference = Cast(got.node()->output(i), DT_DOUBLE) - want.node()->output(i);
+        const absl::StatusOr<Tensor> most = session.Run({}, Max(Reshape(Abs(difference), {-1}), {0}));
+        ASSERT_TRUE(most.ok()) << most.status();
+        EXPECT_LT(most->scalar<double>(), i == 0 ? 5e-5 : 1e-6) << rows << "x" << classes;
+      }
+    }
+  }
+}
 
 }  // namespace
 }  // namespace staticflow
