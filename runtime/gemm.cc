@@ -116,7 +116,7 @@ GemmPath BestGemmPath() {
 template <typename T>
 int64_t GemmScratchBytes(const GemmShape& s) {
   int64_t panel = internal::GemmPanelBytes(s.k);
-  if (s.inner_cut > 0 && s.k - s.inner_cut > kGemmDepth) {
+  if (s.inner_cut > 0 && std::max(s.accumulate ? s.inner_cut : 0, s.k - s.inner_cut) > kGemmDepth) {
     panel = AddSizes(panel, MultiplySizes(MultiplySizes(s.m, WholeLines(s.n)), sizeof(typename Computed<T>::Type)));
   }
   if constexpr (kIsWidened<T>) {
@@ -163,18 +163,22 @@ template <typename T>
 void GemmReference(const GemmShape& s, const T* a, const T* b, T* c) {
   using U = std::conditional_t<std::is_integral_v<T>, uint64_t, typename Computed<T>::Type>;
   if (s.inner_cut > 0) {
-    GemmShape part = s;
-    part.inner_cut = 0;
-    part.k = s.inner_cut;
-    GemmReference(part, a, b, c);
-    part.k = s.k - s.inner_cut;
-    part.ldc = s.n;
     std::vector<T> sums(s.m * s.n);
-    GemmReference(part, a + s.inner_cut * (s.transpose_a ? s.lda : 1), b + s.inner_cut * (s.transpose_b ? 1 : s.ldb),
-                  sums.data());
-    for (int64_t i = 0; i < s.m; ++i) {
-      for (int64_t j = 0; j < s.n; ++j)
-        c[i * s.ldc + j] = static_cast<T>(static_cast<U>(c[i * s.ldc + j]) + static_cast<U>(sums[i * s.n + j]));
+    for (const int64_t first : {int64_t{0}, s.inner_cut}) {
+      GemmShape part = s;
+      part.inner_cut = 0;
+      part.accumulate = false;
+      part.k = first == 0 ? s.inner_cut : s.k - s.inner_cut;
+      part.ldc = s.n;
+      GemmReference(part, a + first * (s.transpose_a ? s.lda : 1), b + first * (s.transpose_b ? 1 : s.ldb),
+                    sums.data());
+      const bool add = s.accumulate || first > 0;
+      for (int64_t i = 0; i < s.m; ++i) {
+        for (int64_t j = 0; j < s.n; ++j) {
+          const U before = add ? static_cast<U>(c[i * s.ldc + j]) : U(0);
+          c[i * s.ldc + j] = static_cast<T>(before + static_cast<U>(sums[i * s.n + j]));
+        }
+      }
     }
     return;
   }

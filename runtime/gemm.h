@@ -40,8 +40,8 @@ struct GemmShape {
   double alpha = 1;         // rounded to the element type
 
   // 0 < inner_cut < k: an element's first `inner_cut` products and the others are each added up as those of a product
-  // of their own, then their sums: what two workers give who have a part each. Not with `accumulate` or `runs`, not for
-  // Half and BFloat16. 0: none.
+  // of their own, then their sums (with `accumulate` first the one, then the other to C): what two workers give who
+  // have a part each. Not with `runs`, not for Half and BFloat16. 0: none.
   int64_t inner_cut = 0;
 
   // For convolutions, whose operand is a picture. Not with `transpose_b`, not for Half and BFloat16.

@@ -7,6 +7,7 @@
 
 // g++ 12 takes its own intrinsics' undefined operands for uninitialized variables.
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512vl,avx512dq,avx2,fma")
 
@@ -70,6 +71,31 @@ struct Float16 {
     column[1] = _mm512_shuffle_ps(low01, low23, 0xee);
     column[2] = _mm512_shuffle_ps(high01, high23, 0x44);
     column[3] = _mm512_shuffle_ps(high01, high23, 0xee);
+  }
+  // c[i * ldc + j] = column[j][i], or that much more, for kColumns columns and the rows from `first` on.
+  template <int kColumns>
+  static void StoreTurned(const Vector (&column)[kTileDepth], int64_t first, bool accumulate, float* c, int64_t ldc) {
+    constexpr __mmask8 kMask = (1 << kColumns) - 1;
+    const __m512d low01 = _mm512_castps_pd(_mm512_unpacklo_ps(column[0], column[1]));
+    const __m512d high01 = _mm512_castps_pd(_mm512_unpackhi_ps(column[0], column[1]));
+    const __m512d low23 = _mm512_castps_pd(_mm512_unpacklo_ps(column[2], column[3]));
+    const __m512d high23 = _mm512_castps_pd(_mm512_unpackhi_ps(column[2], column[3]));
+    // Rows q, q + 4, q + 8, q + 12 in one register, as LoadTransposed has them.
+    const __m512d row[] = {_mm512_unpacklo_pd(low01, low23), _mm512_unpackhi_pd(low01, low23),
+                           _mm512_unpacklo_pd(high01, high23), _mm512_unpackhi_pd(high01, high23)};
+    const auto store = [&](int64_t i, __m128 values) {
+      if (i < first) return;
+      if (accumulate) values = _mm_add_ps(_mm_maskz_loadu_ps(kMask, c + i * ldc), values);
+      _mm_mask_storeu_ps(c + i * ldc, kMask, values);
+    };
+#pragma GCC unroll 4
+    for (int q = 0; q < kTileDepth; ++q) {
+      const __m512 rows = _mm512_castpd_ps(row[q]);
+      store(q, _mm512_castps512_ps128(rows));
+      store(q + 4, _mm512_extractf32x4_ps(rows, 1));
+      store(q + 8, _mm512_extractf32x4_ps(rows, 2));
+      store(q + 12, _mm512_extractf32x4_ps(rows, 3));
+    }
   }
 };
 

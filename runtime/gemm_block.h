@@ -101,6 +101,11 @@ void ComputeBlock(const Block<typename V::Element>& x) {
         __builtin_prefetch(reinterpret_cast<const void*>(fetch), /*write=*/0, /*second-level cache*/ 2);
         fetch += fetch_step;
       }
+      // One row uses B as fast as the second-level cache gives it, if that is asked early enough.
+      if constexpr (kRows == 1 && kVectors > 4 && V::kAsksAhead) {
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors; ++v) __builtin_prefetch(b + 4 * ldb + v * V::kWidth);
+      }
       typename V::Vector bv[kVectors];
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) {

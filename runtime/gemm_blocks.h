@@ -7,7 +7,7 @@
 // Load(p, mask), Store(p, v), Store(p, v, mask), MultiplyAdd(a, b, c) = a b + c, Multiply, Add (never fused),
 // FirstLanes(count), and kTileDepth, LoadTransposed(src, ld, column): column[p][j] = src[j][p] for j < kWidth, p <
 // kTileDepth. kAsksAhead: whether blocks may ask for memory meanwhile. kMostTail: how many last columns that fill no
-// vector are computed with rows in the lanes; 0: none.
+// vector are computed with rows in the lanes; 0: none, else there is StoreTurned, which stores such rows.
 #ifndef STATICFLOW_RUNTIME_GEMM_BLOCKS_H_
 #define STATICFLOW_RUNTIME_GEMM_BLOCKS_H_
 
@@ -214,20 +214,20 @@ void BlockedRows(const GemmShape& s, const typename V::Element* a, const typenam
         x.b = b + p * s.ldb + column;
       }
       ComputePanel<V>(s, static_cast<int>(count), fetch_rows && i == 0, &x);
-    }
-    if (tail > 0) {
-      const Tail<T> last = {.rows = s.m,
-                            .depth = depth,
-                            .a = x.a,
-                            .lda = s.lda,
-                            .b = b + p * (s.transpose_b ? 1 : s.ldb) + panels.columns * (s.transpose_b ? s.ldb : 1),
-                            .b_depth = s.transpose_b ? 1 : s.ldb,
-                            .b_column = s.transpose_b ? s.ldb : 1,
-                            .c = c + panels.columns,
-                            .ldc = s.ldc,
-                            .alpha = x.alpha,
-                            .accumulate = x.accumulate};
-      ComputeTailColumns<V, V::kMostTail>(last, tail, s.transpose_a);
+      if (tail > 0 && i == 0) {
+        const Tail<T> last = {.rows = s.m,
+                              .depth = depth,
+                              .a = x.a,
+                              .lda = s.lda,
+                              .b = b + p * (s.transpose_b ? 1 : s.ldb) + panels.columns * (s.transpose_b ? s.ldb : 1),
+                              .b_depth = s.transpose_b ? 1 : s.ldb,
+                              .b_column = s.transpose_b ? s.ldb : 1,
+                              .c = c + panels.columns,
+                              .ldc = s.ldc,
+                              .alpha = x.alpha,
+                              .accumulate = x.accumulate};
+        ComputeTailColumns<V, V::kMostTail>(last, tail, s.transpose_a);
+      }
     }
   }
 }
@@ -260,8 +260,8 @@ void AddRow(const typename V::Element* x, int64_t count, typename V::Element* y)
   V::Store(y + j, V::Add(V::Load(y + j, mask), V::Load(x + j, mask)), mask);
 }
 
-// C = op(A) op(B), the products before and behind `inner_cut` each added up for themselves. The second part is computed
-// apart if it has several blocks.
+// C (+)= op(A) op(B), the products before and behind `inner_cut` each added up for themselves. What is added to C is
+// computed apart if it has several blocks.
 template <typename V>
 void BlockedParts(const GemmShape& s, const typename V::Element* a, const typename V::Element* b,
                   typename V::Element* c, const Chunk& chunk, void* scratch) {
@@ -270,23 +270,23 @@ void BlockedParts(const GemmShape& s, const typename V::Element* a, const typena
   part.k = s.inner_cut;
   Chunk part_chunk = chunk;
   part_chunk.fetch_bytes = chunk.fetch_bytes * s.inner_cut / s.k;
-  BlockedRows<V>(part, a, b, c, part_chunk, scratch);
-
+  const auto compute = [&] {
+    if (!part.accumulate || part.k <= kGemmDepth) return BlockedRows<V>(part, a, b, c, part_chunk, scratch);
+    T* apart = reinterpret_cast<T*>(static_cast<char*>(scratch) + internal::GemmPanelBytes(s.k));
+    part.accumulate = false;
+    part.ldc = CeilDiv(s.n, V::kWidth) * V::kWidth;
+    BlockedRows<V>(part, a, b, apart, part_chunk, scratch);
+    for (int64_t i = 0; i < s.m; ++i) AddRow<V>(apart + i * part.ldc, s.n, c + i * s.ldc);
+    part.ldc = s.ldc;
+  };
+  compute();
   part.k = s.k - s.inner_cut;
+  part.accumulate = true;
   part_chunk.fetch = chunk.fetch + part_chunk.fetch_bytes;
   part_chunk.fetch_bytes = chunk.fetch_bytes - part_chunk.fetch_bytes;
   a += s.inner_cut * (s.transpose_a ? s.lda : 1);
   b += s.inner_cut * (s.transpose_b ? 1 : s.ldb);
-  if (part.k <= kGemmDepth) {
-    part.accumulate = true;
-    BlockedRows<V>(part, a, b, c, part_chunk, scratch);
-    return;
-  }
-  T* apart = reinterpret_cast<T*>(static_cast<char*>(scratch) + internal::GemmPanelBytes(s.k));
-  part.accumulate = false;
-  part.ldc = CeilDiv(s.n, V::kWidth) * V::kWidth;
-  BlockedRows<V>(part, a, b, apart, part_chunk, scratch);
-  for (int64_t i = 0; i < s.m; ++i) AddRow<V>(apart + i * part.ldc, s.n, c + i * s.ldc);
+  compute();
 }
 
 template <typename V>

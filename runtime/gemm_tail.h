@@ -84,17 +84,12 @@ void ComputeTail(const Tail<typename V::Element>& x, int64_t row, int64_t skippe
       AddProducts<V, kTiles, kColumns>(av, b, x.b_column, sum);
     }
   }
-  alignas(64) T scaled[kTiles][kColumns][V::kWidth];
+  const typename V::Vector alpha = V::Broadcast(&x.alpha);
   for (int t = 0; t < kTiles; ++t) {
-    for (int c = 0; c < kColumns; ++c) V::Store(scaled[t][c], V::Multiply(V::Broadcast(&x.alpha), sum[t][c]));
-  }
-  for (int64_t i = skipped; i < kTiles * V::kWidth; ++i) {
-    T* target = x.c + (row + i) * x.ldc;
-    const T(&tile)[kColumns][V::kWidth] = scaled[i / V::kWidth];
-#pragma GCC unroll 4
-    for (int c = 0; c < kColumns; ++c) {
-      target[c] = x.accumulate ? target[c] + tile[c][i % V::kWidth] : tile[c][i % V::kWidth];
-    }
+    typename V::Vector column[V::kTileDepth];
+    for (int c = 0; c < V::kTileDepth; ++c) column[c] = c < kColumns ? V::Multiply(alpha, sum[t][c]) : V::Zero();
+    const int64_t first = row + t * V::kWidth;
+    V::template StoreTurned<kColumns>(column, t == 0 ? skipped : 0, x.accumulate, x.c + first * x.ldc, x.ldc);
   }
 }
 

@@ -266,6 +266,16 @@ TEST(Gemm, InnerPartsHaveTheBitsOfTwoProducts) {
         Gemm(part, p.a.data() + cut * (transpose_a ? p.s.lda : 1), p.b.data() + cut * (transpose_b ? 1 : p.s.ldb),
              second.data(), scratch.get());
         for (size_t i = 0; i < got.size(); ++i) ASSERT_EQ(got[i], first[i] + second[i]) << Describe(p.s);
+
+        GemmShape added = p.s;
+        added.accumulate = true;
+        const Scratch more(GemmScratchBytes<float>(added));
+        std::vector<float> sum = p.c;
+        Gemm(added, p.a.data(), p.b.data(), sum.data(), more.get());
+        for (size_t i = 0; i < sum.size(); ++i) ASSERT_EQ(sum[i], (p.c[i] + first[i]) + second[i]) << Describe(added);
+        ExpectPartsEqualWhole<float>(added);
+        ExpectExact<double>({.m = m, .n = n, .k = k, .transpose_b = transpose_b, .accumulate = true, .inner_cut = cut},
+                            3);
       }
     }
   }
