@@ -87,6 +87,67 @@ void FoldRows(const Plan& plan, Instruction* instruction) {
   if (folded.fold() > 1) program.chunk = folded.chunk;
 }
 
+// Lets loops overwrite a matrix that nobody reads after them, as far as the order of their steps allows it for nothing.
+// For plans of one worker: among several, its lines would change their owners.
+class OverwrittenOperands {
+ public:
+  explicit OverwrittenOperands(Plan* plan) : plan_(*plan), last_(plan->buffers.size(), -1) {
+    for (int i = 0; i < Size(); ++i) {
+      const BufferAccess access = AccessOfBuffers(plan_, plan_.instructions[i]);
+      for (int buffer : access.reads) last_[buffer] = i;
+      for (int buffer : access.writes) last_[buffer] = i;
+    }
+    for (int value : plan_.fetch_values) {
+      if (value >= 0) last_[plan_.values[value].buffer] = Size();
+    }
+  }
+
+  void Run() {
+    for (int i = 0; i < Size(); ++i) {
+      if (plan_.instructions[i].loop != nullptr) Choose(i);
+    }
+  }
+
+ private:
+  int Size() const { return static_cast<int>(plan_.instructions.size()); }
+
+  void Choose(int i) {
+    const Instruction& loop = plan_.instructions[i];
+    LoopProgram& program = *loop.loop;
+    std::vector<int> made(program.registers.size(), -1), read(program.registers.size(), -1);
+    for (int s = 0; s < static_cast<int>(program.steps.size()); ++s) {
+      const LoopProgram::Step& step = program.steps[s];
+      made[step.y] = s;
+      for (int k = 0; k < NumLaneOperands(step.op); ++k) read[step.x[k]] = s;
+    }
+    for (const LoopProgram::Result& result : program.results) {
+      if (made[result.reg] < 0) return;  // copies of operands come last
+    }
+    std::vector<bool> taken(loop.inputs.size(), false);
+    for (size_t r = 0; r < program.results.size(); ++r) {
+      LoopProgram::Result& result = program.results[r];
+      if (program.level(result.reg) != LaneLevel::kMatrix || result.same_as_input >= 0) continue;
+      for (size_t k = 0; k < loop.inputs.size() && result.same_as_input < 0; ++k) {
+        const int operand = program.inputs[k];
+        if (taken[k] || program.level(operand) != LaneLevel::kMatrix || read[operand] > made[result.reg]) continue;
+        if (!MayOverwrite(i, loop.inputs[k], loop.outputs[r])) continue;
+        result.same_as_input = static_cast<int>(k);
+        taken[k] = true;
+      }
+    }
+  }
+  bool MayOverwrite(int i, int from, int to) const {
+    const Value &in = plan_.values[from], &out = plan_.values[to];
+    if (plan_.buffers[in.buffer].kind != BufferKind::kArena || plan_.buffers[out.buffer].kind != BufferKind::kArena) {
+      return false;
+    }
+    return last_[in.buffer] == i && in.dtype == out.dtype && in.shape == out.shape && in.row_stride == out.row_stride;
+  }
+
+  Plan& plan_;
+  std::vector<int> last_;  // by buffer: the last instruction that uses it
+};
+
 void CompileLoopInstruction(Instruction* instruction) {
   LoopProgram& program = *instruction->loop;
   if (!KeepsRows(*instruction) && CanFlatten(program)) {
@@ -104,6 +165,7 @@ void CompileLoopInstruction(Instruction* instruction) {
 
 void CompileCalls(Plan* plan) {
   RowPadder(plan).Run();
+  if (plan->workers == 1) OverwrittenOperands(plan).Run();
   for (Instruction& instruction : plan->instructions) {
     if (instruction.loop != nullptr) {
       FoldRows(*plan, &instruction);

@@ -11,6 +11,7 @@
 
 #include "graph/status.h"
 #include "runtime/loop.h"
+#include "runtime/loop_moves.h"
 #include "runtime/loop_phases.h"
 #include "runtime/loop_writer.h"
 #include "runtime/pass.h"
@@ -27,33 +28,6 @@ bool NeedsAllRows(const LoopProgram& program) {
   return program.SumsRows() || std::any_of(program.results.begin(), program.results.end(), [&](const auto& result) {
            return program.level(result.reg) == LaneLevel::kRow;
          });
-}
-
-UniformBuffers FindUniformBuffers(const Plan& plan) {
-  UniformBuffers uniform;
-  for (const Instruction& instruction : plan.instructions) {
-    const bool shape_only = instruction.kind == InstructionKind::kKernel && instruction.node != nullptr &&
-                            instruction.node->op().has(kShapeOnly);
-    if (!shape_only || !MayLoop(plan, instruction) || instruction.outputs.size() != 1) continue;
-    const Space space = SpaceOf(plan, instruction, instruction.inputs);
-    LoopWriter alone(plan, space, uniform);
-    if (space.rows <= 0 || space.columns <= 0 || !alone.Add(instruction)) continue;
-    const std::optional<float> constant = alone.ConstantResult();
-    if (constant.has_value()) uniform[plan.values[instruction.outputs[0]].buffer] = *constant;
-  }
-  return uniform;
-}
-
-// Leaves out the instructions that fill uniform buffers which only loops used.
-void DropUnreadUniforms(const UniformBuffers& uniform, Plan* plan) {
-  const std::vector<int> readers = CountReaders(*plan);
-  std::vector<bool> unread(plan->instructions.size(), false);
-  for (size_t i = 0; i < unread.size(); ++i) {
-    if (plan->instructions[i].outputs.size() != 1) continue;
-    const int buffer = plan->values[plan->instructions[i].outputs[0]].buffer;
-    unread[i] = uniform.contains(buffer) && readers[buffer] == 0;
-  }
-  RemoveInstructions(unread, plan);
 }
 
 // Whether the instruction updates a matrix together with what its rule keeps beside it (a momentum, mean squares). A
@@ -93,6 +67,7 @@ class LoopFuser {
   std::optional<int> GroupOfTruthValues(int at) const;
   int NewGroup(const Space& space);
   void Forget(int slot);
+  void ListMembers();
   uint64_t After(int at) const;  // the groups in view that `at` depends on, through whatever
   std::vector<Instruction> Emit();
   std::vector<Instruction> Write(const Group& group);
@@ -233,7 +208,19 @@ std::vector<Instruction> LoopFuser::Run() {
     Space space;
     if (CanLoop(at, &space)) Join(at, space);
   }
+  if (MoveToReaders(plan_, {begin_, before_, readers_, uniform_, group_of_})) ListMembers();
   return Emit();
+}
+
+void LoopFuser::ListMembers() {
+  for (Group& group : groups_) group = {};
+  for (int at = 0; at < Size(); ++at) {
+    if (group_of_[at] < 0) continue;
+    Group& group = groups_[group_of_[at]];
+    const Space space = SpaceOf(plan_, At(at), LoopWriter::Operands(plan_, At(at)));
+    group.space = group.members.empty() ? space : *Space::Union(group.space, space);
+    group.members.push_back(at);
+  }
 }
 
 std::vector<Instruction> LoopFuser::Write(const Group& group) {

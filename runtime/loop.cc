@@ -48,10 +48,12 @@ bool LoopProgram::SumsRows() const {
   return std::any_of(steps.begin(), steps.end(), [](const Step& s) { return s.op == LaneOp::kSumRows; });
 }
 
-// Rows side by side that fill whole vectors, so that few columns waste none; 1 when the rows do not divide so.
+// Rows side by side that fill whole vectors, so that few columns waste none; 1 when the rows do not divide so. Of a
+// small matrix all rows.
 int64_t LoopProgram::fold() const {
   if (chunk == 0) return 1;
   constexpr int64_t kLeastWidth = 4 * kLanes, kMostWidth = 1024;
+  if (rows * columns <= kMostWidth && !SumsRows()) return rows;
   int64_t fold = kLanes / std::gcd<int64_t>(columns, kLanes);
   while (fold * columns < kLeastWidth && rows % (2 * fold) == 0) fold *= 2;
   return rows % fold == 0 && fold * columns <= kMostWidth ? fold : 1;

@@ -2,7 +2,8 @@
 //
 // A strip is all rows by some whole vectors of columns. What lives within a strip gets slots of scratch memory, as few
 // as the lives allow; operands and results are used where they lie. The last columns, when they fill no vector, are a
-// strip of their own that works on copies.
+// strip of their own: of a whole vector that begins with columns that have been computed, or on copies where these have
+// overwritten what they came from.
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -93,6 +94,7 @@ class LoopNest {
 
   LoopProgram program_;
   bool all_rows_ = false;      // a strip must hold all rows
+  bool repeatable_ = true;     // nothing is overwritten: what was computed may be computed again
   int64_t fold_ = 1;           // rows side by side
   int64_t width_ = 0;          // their columns, up to whole vectors
   std::vector<Place> places_;  // by register
@@ -110,6 +112,7 @@ LoopNest::LoopNest(LoopProgram program) : program_(std::move(program)) {
   // A variable must not be updated once for each of several strips.
   for (const LoopProgram::Result& result : program_.results) {
     all_rows_ |= program_.level(result.reg) == LaneLevel::kRow;
+    repeatable_ &= result.same_as_input < 0;
   }
   BringPairsTogether(&program_);
   const Placement placement(&program_);
@@ -305,10 +308,12 @@ void LoopNest::RepeatRows(const KernelContext& c, const Memory& memory) const {
   for (size_t i = 0; i < program_.inputs.size(); ++i) {
     if (program_.level(program_.inputs[i]) != LaneLevel::kRow) continue;
     float* row = memory.folded + static_cast<int64_t>(i) * width_;
-    for (int64_t k = 0; k < fold_; ++k) {
-      std::copy_n(c.in<float>(static_cast<int>(i)), program_.columns, row + k * program_.columns);
+    const int64_t columns = fold_ * program_.columns;
+    std::copy_n(c.in<float>(static_cast<int>(i)), program_.columns, row);
+    for (int64_t done = program_.columns; done < columns; done *= 2) {
+      std::copy_n(row, std::min(done, columns - done), row + done);
     }
-    std::fill(row + fold_ * program_.columns, row + width_, 1.0f);
+    std::fill(row + columns, row + width_, 1.0f);
   }
 }
 
@@ -317,7 +322,14 @@ void LoopNest::StoreSums(const KernelContext& c, const Memory& memory, int64_t c
     if (!program_.results[i].by_chunk) continue;
     const float* sums = memory.folded + static_cast<int64_t>(program_.inputs.size() + i) * width_;
     float* row = c.out<float>(static_cast<int>(i)) + chunk * program_.columns;
-    for (int64_t j = 0; j < program_.columns; ++j) {
+    const int64_t vectors = program_.columns / kLanes;
+    LaneFunctionFor(LaneOp::kSumRows)({.rows = fold_,
+                                       .vectors = vectors,
+                                       .x = {sums},
+                                       .row_step = {program_.columns},
+                                       .vector_step = {kLanes},
+                                       .y = row});
+    for (int64_t j = vectors * kLanes; j < program_.columns; ++j) {
       float sum = sums[j];
       for (int64_t k = 1; k < fold_; ++k) sum += sums[k * program_.columns + j];
       row[j] = sum;
@@ -362,7 +374,13 @@ void LoopNest::RunBlock(const KernelContext& c, const Memory& memory, int64_t be
     RunStrips(memory, all_vectors / memory.vectors, memory.vectors);
     if (all_vectors % memory.vectors > 0) RunStrips(memory, 1, all_vectors % memory.vectors);
   }
-  if (tail_width > 0) RunTail(c, memory, end - tail_width, tail_width);
+  if (tail_width == 0) return;
+  if (repeatable_ && all_vectors > 0) {
+    BuildCalls(c, memory, end - kLanes, /*tail=*/false);
+    RunStrips(memory, 1, 1);
+  } else {
+    RunTail(c, memory, end - tail_width, tail_width);
+  }
 }
 
 absl::Status LoopNest::Run(KernelContext& c) const {

@@ -35,6 +35,32 @@ std::optional<float> UniformConstant(const Plan& plan, int value) {
   return elements[0];
 }
 
+UniformBuffers FindUniformBuffers(const Plan& plan) {
+  UniformBuffers uniform;
+  for (const Instruction& instruction : plan.instructions) {
+    const bool shape_only = instruction.kind == InstructionKind::kKernel && instruction.node != nullptr &&
+                            instruction.node->op().has(kShapeOnly);
+    if (!shape_only || !MayLoop(plan, instruction) || instruction.outputs.size() != 1) continue;
+    const Space space = SpaceOf(plan, instruction, instruction.inputs);
+    LoopWriter alone(plan, space, uniform);
+    if (space.rows <= 0 || space.columns <= 0 || !alone.Add(instruction)) continue;
+    const std::optional<float> constant = alone.ConstantResult();
+    if (constant.has_value()) uniform[plan.values[instruction.outputs[0]].buffer] = *constant;
+  }
+  return uniform;
+}
+
+void DropUnreadUniforms(const UniformBuffers& uniform, Plan* plan) {
+  const std::vector<int> readers = CountReaders(*plan);
+  std::vector<bool> unread(plan->instructions.size(), false);
+  for (size_t i = 0; i < unread.size(); ++i) {
+    if (plan->instructions[i].outputs.size() != 1) continue;
+    const int buffer = plan->values[plan->instructions[i].outputs[0]].buffer;
+    unread[i] = uniform.contains(buffer) && readers[buffer] == 0;
+  }
+  RemoveInstructions(unread, plan);
+}
+
 bool MayLoop(const Plan& plan, const Instruction& instruction) {
   const bool copy = instruction.kind == InstructionKind::kCopy;
   if (!copy && (instruction.kind != InstructionKind::kKernel || instruction.loop != nullptr ||

@@ -17,6 +17,7 @@ struct Space {
   int64_t rows = 1;
   int64_t columns = 1;
 
+  bool operator==(const Space&) const = default;
   // The space of both, if one holds the other.
   static std::optional<Space> Union(const Space& a, const Space& b) {
     const bool scalar_a = a.rows * a.columns == 1, scalar_b = b.rows * b.columns == 1;
@@ -38,6 +39,9 @@ bool MayLoop(const Plan& plan, const Instruction& instruction);
 
 // Buffers of which all elements are the same, whatever the step does (zeros in the shape of something).
 using UniformBuffers = absl::flat_hash_map<int, float>;
+UniformBuffers FindUniformBuffers(const Plan& plan);
+// Leaves out the instructions that fill uniform buffers which only loops used.
+void DropUnreadUniforms(const UniformBuffers& uniform, Plan* plan);
 
 // Writes instructions down as one program, in order.
 class LoopWriter {

@@ -25,7 +25,8 @@ class PartialSums {
       if (!divided && !product.in_parts) continue;
       if (divided) product.product->partial = true;
       if (product.in_parts) product.split_items = 2;
-      if (!AddUpInReaders(product)) sums_.push_back({static_cast<int>(i), AddUpAtOnce(&product)});
+      const bool accumulates = divided && product.product->accumulate;
+      if (accumulates || !AddUpInReaders(product)) sums_.push_back({static_cast<int>(i), AddUpAtOnce(&product)});
     }
     if (sums_.empty()) return;
     size_t next = 0;
@@ -45,7 +46,8 @@ class PartialSums {
     uses_ = CountReaders(plan_);
   }
   int NewPart(const Value& like) {
-    plan_.buffers.push_back({.kind = BufferKind::kArena, .bytes = plan_.buffers[like.buffer].bytes});
+    const int64_t bytes = MultiplySizes(like.shape.num_elements(), DataTypeSize(like.dtype));
+    plan_.buffers.push_back({.kind = BufferKind::kArena, .bytes = bytes});
     plan_.values.push_back(
         {.dtype = like.dtype, .shape = like.shape, .buffer = static_cast<int>(plan_.buffers.size()) - 1});
     return static_cast<int>(plan_.values.size()) - 1;
@@ -82,8 +84,9 @@ class PartialSums {
     }
     return true;
   }
-  // An instruction that adds the parts up.
+  // An instruction that adds the parts up, to what the product's output holds if the product does so.
   Instruction AddUpAtOnce(Instruction* product) {
+    const bool accumulates = product->product != nullptr && product->product->accumulate;
     const int whole = product->outputs[0];
     const Value value = plan_.values[whole];
     product->outputs = {NewPart(value), NewPart(value)};
@@ -92,11 +95,21 @@ class PartialSums {
     program->rows = value.shape.num_elements() / program->columns;
     const LaneLevel level = program->rows > 1 ? LaneLevel::kMatrix : LaneLevel::kRow;
     if (program->rows > 1) program->DivideByRows();
+    if (accumulates && program->rows > 1) program->chunk = kLanes;  // where variables are cut
+    const int before = accumulates ? program->AddInput(level) : -1;
     const int a = program->AddInput(level), b = program->AddInput(level);
-    program->results.push_back({.reg = program->AddStep(LaneOp::kAdd, {a, b, -1})});
     Instruction sum{.kind = InstructionKind::kKernel, .node = product->node};
     sum.inputs = product->outputs;
     sum.outputs = {whole};
+    if (accumulates) {
+      const int first = program->AddStep(LaneOp::kAdd, {before, a, -1});
+      program->results.push_back({.reg = program->AddStep(LaneOp::kAdd, {first, b, -1}), .same_as_input = 0});
+      sum.inputs.insert(sum.inputs.begin(), whole);
+      product->inputs.pop_back();  // what it added to
+      product->product->accumulate = false;
+    } else {
+      program->results.push_back({.reg = program->AddStep(LaneOp::kAdd, {a, b, -1})});
+    }
     sum.guard = product->guard;
     sum.loop = std::move(program);
     const int64_t items = sum.loop->items();

@@ -6,8 +6,9 @@
 #include <algorithm>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "graph/status.h"
+#include "runtime/buffer_uses.h"
+#include "runtime/gemm.h"
 #include "runtime/layout.h"
 #include "runtime/loop.h"
 #include "runtime/loop_phases.h"
@@ -27,13 +28,13 @@ constexpr double kCrossingPiecesPerUnit = 1;    // floats in pieces of rows
 constexpr double kBarrier = 300;                // with what workers wait because their parts are not equal
 constexpr double kDivided = 300;                // of an instruction that each worker begins and ends
 constexpr double kHandOver = 1500;              // of a step to the team
+constexpr double kAddedPartsPerUnit = 6;        // elements of two parts that are added to a variable
 constexpr double kTie = 1;                      // of ways that differ by less, the first is taken
 constexpr double kLeastWork = 12000;            // a step below this stays on one thread
 constexpr double kLeastSplit = 700;             // so does an instruction below this
 constexpr double kMostBound = 50000;            // of the bounds that are tried for products, each twice the one before
 constexpr size_t kManyInstructions = 20000;     // more are divided in one way only
 constexpr int64_t kManyRows = 64;               // enough for products divided by rows
-constexpr int64_t kLeastOwnedRows = 32;         // of a variable that workers share
 constexpr int64_t kLeastInner = 64;             // products shallower than this are added up in one part
 
 // The largest part of what is cut there, counted in whole vectors of `width`.
@@ -76,9 +77,7 @@ class Divider {
   Choice Try(int index, Way way) const;
   double CostForUsers(const Instruction& instruction, Way way) const;
   void Apply(Instruction* instruction, Way way) const;
-  void FindWritten();
   void FindOwners(double bound);
-  bool UpdatesRows(const Instruction& update) const;  // of a variable, by a loop or a kernel
   const Layout* OwnerOf(int buffer) const {
     auto it = owners_.find(buffer);
     return it == owners_.end() ? nullptr : &it->second;
@@ -90,11 +89,9 @@ class Divider {
   const bool decide_inner_;
   std::vector<double> work_;  // by instruction
   double work_of_step_ = 0;
-  absl::flat_hash_map<int, double> written_;  // buffers, and the work of the product that is written there
-  absl::flat_hash_map<int, Layout> owners_;   // who wrote a buffer last
+  BufferUses buffers_;
+  absl::flat_hash_map<int, Layout> owners_;  // who wrote a buffer last
   UsesSinceBarrier uses_;
-  absl::flat_hash_set<int> summed_;  // buffers that loops read which sum rows
-  absl::flat_hash_set<int> added_;   // and what updates of variables by rows read
 };
 
 Divider::Divider(Plan* plan, int workers, bool decide_inner)
@@ -160,8 +157,11 @@ std::vector<Divider::Way> Divider::WaysOf(int index, double bound) const {
     if (p.m >= 2 && rows_first) ways.push_back(Way::kRows);
     if (p.n >= 2 * kLanes) ways.push_back(Way::kColumns);
     if (p.m >= 2 && !rows_first) ways.push_back(Way::kRows);
-    const bool two_parts = decide_inner_ ? p.k >= kLeastInner && !p.accumulate : p.inner_cut > 0 && !p.accumulate;
-    if (two_parts && plan_.values[instruction.outputs[0]].is_static) ways.push_back(Way::kInner);
+    // A sum that is added to a variable as it is computed would be so twice, where one block had done.
+    const bool deep = p.accumulate ? p.k > kGemmDepth : p.k >= kLeastInner;
+    const bool two_parts = decide_inner_ ? deep : p.inner_cut > 0;
+    const Value& result = plan_.values[instruction.outputs[0]];
+    if (two_parts && result.is_static && result.dtype == DT_FLOAT) ways.push_back(Way::kInner);
     if (ways.empty()) ways.push_back(Way::kWhole);
     return ways;
   }
@@ -220,6 +220,10 @@ Divider::Choice Divider::Try(int index, Way way) const {
     }
   }
   choice.own_cost += missing + kBarrier * uses_.Meet(choice.layouts);
+  if (way == Way::kInner && instruction.product != nullptr && instruction.product->accumulate) {
+    const double elements = static_cast<double>(plan_.values[instruction.outputs[0]].shape.num_elements());
+    choice.own_cost += elements / workers_ / kAddedPartsPerUnit + kDivided + kBarrier;
+  }
   if (way == Way::kInner) {
     for (BufferLayout& write : choice.layouts.writes) write.layout.kind = Layout::kParts;
   }
@@ -232,43 +236,9 @@ Divider::Choice Divider::Try(int index, Way way) const {
 double Divider::CostForUsers(const Instruction& instruction, Way way) const {
   if ((way != Way::kRows && way != Way::kColumns && way != Way::kInner) || instruction.outputs.empty()) return 0;
   const Value& value = plan_.values[instruction.outputs[0]];
-  if (way != Way::kInner && !(way == Way::kRows ? summed_ : added_).contains(value.buffer)) return 0;
+  if (way != Way::kInner && !(way == Way::kRows ? buffers_.by_columns : buffers_.by_rows).contains(value.buffer))
+    return 0;
   return static_cast<double>(value.shape.num_elements()) / 2 / kCrossingElementsPerUnit;
-}
-
-bool Divider::UpdatesRows(const Instruction& update) const {
-  const bool kernel = update.loop == nullptr && update.product == nullptr && !update.variables.empty();
-  if (update.outputs.empty() || (update.loop == nullptr && !kernel)) return false;
-  const Shape& shape = plan_.values[update.outputs[0]].shape;
-  const int64_t rows = update.loop != nullptr ? update.loop->rows : shape.rank() < 2 ? 1 : shape.dim(0);
-  return rows >= kLeastOwnedRows && std::any_of(update.outputs.begin(), update.outputs.end(), [&](int value) {
-           return plan_.buffers[plan_.values[value].buffer].kind == BufferKind::kVariable;
-         });
-}
-
-void Divider::FindWritten() {
-  absl::flat_hash_map<int, double> makers;  // by buffer: the work of who wrote it last, of loops 0
-  for (size_t i = 0; i < plan_.instructions.size(); ++i) {
-    const Instruction& instruction = plan_.instructions[i];
-    const BufferAccess access = AccessOfBuffers(plan_, instruction);
-    double most = instruction.product != nullptr ? work_[i] : 0;
-    for (int buffer : access.reads) {
-      auto it = instruction.product != nullptr ? makers.end() : makers.find(buffer);
-      if (it != makers.end()) most = std::max(most, it->second);
-    }
-    if (most == 0) most = work_[i];
-    for (int buffer : access.writes) {
-      makers[buffer] = instruction.loop == nullptr ? work_[i] : 0;
-      written_[buffer] = std::max(written_[buffer], most);
-    }
-    if (instruction.loop != nullptr && instruction.loop->SumsRows()) {
-      for (int value : instruction.inputs) summed_.insert(plan_.values[value].buffer);
-    } else if (UpdatesRows(instruction)) {
-      for (int value : instruction.inputs) {
-        if (value >= 0) added_.insert(plan_.values[value].buffer);
-      }
-    }
-  }
 }
 
 // Variables that the step updates stay where their rows (of vectors: their elements) are updated.
@@ -277,8 +247,8 @@ void Divider::FindOwners(double bound) {
   uses_.Clear();
   for (const auto& [slot, value] : plan_.variable_values) {
     const Value& v = plan_.values[value];
-    const auto written = written_.find(v.buffer);
-    if (written == written_.end() || v.shape.rank() == 0 || v.dtype != DT_FLOAT) continue;
+    const auto written = buffers_.written.find(v.buffer);
+    if (written == buffers_.written.end() || v.shape.rank() == 0 || v.dtype != DT_FLOAT) continue;
     const int64_t n = v.shape.num_elements(), rows = v.shape.rank() == 1 ? n : v.shape.dim(0);
     if (written->second < bound) {
       owners_[v.buffer] = {.kind = Layout::kFirst, .elements = n};
@@ -346,7 +316,7 @@ std::vector<double> Divider::Bounds() const {
 
 bool Divider::Run() {
   if (*std::max_element(work_.begin(), work_.end()) < kLeastSplit) return false;
-  FindWritten();
+  buffers_ = FindBufferUses(plan_, work_);
   Division best{.cost = work_of_step_};
   for (double bound : Bounds()) {
     Division division = Divide(bound);

@@ -103,7 +103,7 @@ absl::Status PlanBuilder::EmitLoopEnd(const ProgramItem& item) {
 absl::Status PlanBuilder::EmitMerge(const ProgramItem& item) {
   const Node& node = *item.node;
   if (values_.contains(node.output(0))) return absl::OkStatus();  // a loop's: set where the loop begins
-  // The branch is known: its value is the result, a variable's as it is now.
+  // The branch is known: its value is the result, a variable's as it is now if the step may change it.
   for (int i = 0; i < node.num_inputs(); ++i) {
     if (item.input_guards[i] != GuardTable::kAlways) continue;
     SF_ASSIGN_OR_RETURN(const int value, ValueOf(node.input(i)));
@@ -111,7 +111,8 @@ absl::Status PlanBuilder::EmitMerge(const ProgramItem& item) {
     values_[node.output(1)] = ConstValue(Tensor::Of<int32_t>({}, {i}));
     if (BufferOf(value).kind == BufferKind::kVariable) {
       CheckInitialized(item.guard, node, BufferOf(value).variable);
-      return EmitCopy(item, value, node.output(0));
+      const bool stays = !program_.writes_variables && plan_->values[value].is_static;
+      if (!stays) return EmitCopy(item, value, node.output(0));
     }
     values_[node.output(0)] = value;
     return absl::OkStatus();

@@ -1,6 +1,7 @@
 // ShareBuffers and PlaceBuffers: which values share memory, when each buffer is alive, and where it lies.
 #include <algorithm>
 
+#include "runtime/loop.h"
 #include "runtime/plan.h"
 
 namespace staticflow {
@@ -104,8 +105,9 @@ class MemoryPlanner {
 
   void RunInPlace(int i) {
     const Instruction& instruction = plan_.instructions[i];
+    if (instruction.loop != nullptr) return RunLoopInPlace(i);
     if (!instruction.is_static || instruction.node == nullptr || !instruction.node->op().has(kInPlace)) return;
-    if (instruction.loop != nullptr || instruction.product != nullptr) return;
+    if (instruction.product != nullptr) return;
     if (instruction.inputs.empty() || instruction.outputs.empty()) return;
     const Value &in = plan_.values[instruction.inputs[0]], &out = plan_.values[instruction.outputs[0]];
     const Buffer &from = plan_.buffers[in.buffer], &to = plan_.buffers[out.buffer];
@@ -115,6 +117,18 @@ class MemoryPlanner {
       if (plan_.values[instruction.inputs[k]].buffer == in.buffer) return;
     }
     Unite(in.buffer, out.buffer);
+  }
+
+  void RunLoopInPlace(int i) {
+    const Instruction& loop = plan_.instructions[i];
+    for (size_t r = 0; r < loop.outputs.size(); ++r) {
+      const int same = loop.loop->results[r].same_as_input;
+      if (same < 0) continue;
+      const int in = plan_.values[loop.inputs[same]].buffer, out = plan_.values[loop.outputs[r]].buffer;
+      const Buffer &from = plan_.buffers[in], &to = plan_.buffers[out];
+      if (in == out || from.kind != BufferKind::kArena || to.kind != BufferKind::kArena) continue;
+      if (from.last_use == i && to.first_use == i && from.bytes == to.bytes) Unite(in, out);
+    }
   }
 
   // The two branches of a cond may write their results where the Merge wants them: only one of them runs.

@@ -68,8 +68,9 @@ double EstimateTime(const Plan& plan, const Instruction& instruction) {
   // A rule reads and writes all that it keeps.
   const size_t kept = instruction.node->op().spec.access.size();
   if (kept > 0) return work * static_cast<double>(kept) / kUpdatesPerUnit;
-  const bool contracts = !instruction.node->op().spec.iteration.dims.empty();
-  return work / (contracts ? kProductsPerUnit : kElementsPerUnit);
+  const Iteration& iteration = instruction.node->op().spec.iteration;
+  if (!iteration.dims.empty()) return work / kProductsPerUnit;
+  return work * static_cast<double>(iteration.steps) / kElementsPerUnit;
 }
 
 int64_t WholeSplit(const Node& node, const Shape* output) {

@@ -98,8 +98,8 @@ INSTANTIATE_TEST_SUITE_P(
                        Output h = Conv2D(t.Random({2, 5, 6, 3}, 1), Random(t, {3, 3, 3, 20}, 10));
                        return Relu(Normalized(t, h, 20, 12));
                      },
-                 .without = "Conv2D; loop 60x20: r2 = mul(x0, x1); r4 = add(r2, x2); r5 = relu(r4) -> r5",
-                 .with = "Conv2D; loop 60x20: r4 = add(x0, x1); r5 = relu(r4) -> r5"},
+                 .without = "Conv2D; loop 60x20: r2 = mul(x0, x1); r4 = add(r2, x2); r5 = relu(r4) -> r5 into x0",
+                 .with = "Conv2D; loop 60x20: r4 = add(x0, x1); r5 = relu(r4) -> r5 into x0"},
         FoldCase{.name = "Conv2DV1",
                  .build =
                      [](TestGraph& t) {
@@ -107,8 +107,8 @@ INSTANTIATE_TEST_SUITE_P(
                        return Relu(Fused(t, h, 20, 12, ""));
                      },
                  .without = "Conv2D; loop 60x20: r6 = add(x4, 0.01); r7 = sqrt(r6); r8 = div(x1, r7); r9 = sub(x0, "
-                            "x3); r10 = mul(r9, r8); r11 = add(r10, x2); r12 = relu(r11) -> r12",
-                 .with = "Conv2D; loop 60x20: r11 = add(x0, x1); r12 = relu(r11) -> r12"},
+                            "x3); r10 = mul(r9, r8); r11 = add(r10, x2); r12 = relu(r11) -> r12 into x0",
+                 .with = "Conv2D; loop 60x20: r11 = add(x0, x1); r12 = relu(r11) -> r12 into x0"},
         FoldCase{.name = "Conv2DBiasV2",
                  .build =
                      [](TestGraph& t) {
@@ -116,8 +116,8 @@ INSTANTIATE_TEST_SUITE_P(
                        return Fused(t, BiasAdd(h, Random(t, {20}, 11)), 20, 12, "V2");
                      },
                  .without = "Conv2D; loop 60x20: r2 = add(x0, x1); r8 = add(x5, 0.01); r9 = sqrt(r8); r10 = div(x2, "
-                            "r9); r11 = sub(r2, x4); r12 = mul(r11, r10); r13 = add(r12, x3) -> r13",
-                 .with = "Conv2D; loop 60x20: r13 = add(x0, x1) -> r13"},
+                            "r9); r11 = sub(r2, x4); r12 = mul(r11, r10); r13 = add(r12, x3) -> r13 into x0",
+                 .with = "Conv2D; loop 60x20: r13 = add(x0, x1) -> r13 into x0"},
         FoldCase{.name = "Conv2DInGroupsV3",
                  .build =
                      [](TestGraph& t) {
@@ -126,26 +126,27 @@ INSTANTIATE_TEST_SUITE_P(
                        return Relu(Fused(t, h, 6, 12));
                      },
                  .without = "Conv2D; loop 8x6: r6 = add(x4, 0.01); r7 = sqrt(r6); r8 = div(x1, r7); r9 = sub(x0, x3); "
-                            "r10 = mul(r9, r8); r11 = add(r10, x2); r12 = relu(r11) -> r12",
-                 .with = "Conv2D; loop 8x6: r11 = add(x0, x1); r12 = relu(r11) -> r12"},
-        FoldCase{.name = "Depthwise",
-                 .build =
-                     [](TestGraph& t) {
-                       Output h = DepthwiseConv2dNative(t.Random({2, 5, 6, 3}, 1), Random(t, {3, 3, 3, 2}, 10));
-                       return Relu(Fused(t, BiasAdd(h, Random(t, {6}, 11)), 6, 12));
-                     },
-                 .without =
-                     "DepthwiseConv2dNative; loop 60x6: r2 = add(x0, x1); r8 = add(x5, 0.01); r9 = sqrt(r8); r10 = "
-                     "div(x2, r9); r11 = sub(r2, x4); r12 = mul(r11, r10); r13 = add(r12, x3); r14 = relu(r13) -> r14",
-                 .with = "DepthwiseConv2dNative; loop 60x6: r13 = add(x0, x1); r14 = relu(r13) -> r14"},
+                            "r10 = mul(r9, r8); r11 = add(r10, x2); r12 = relu(r11) -> r12 into x0",
+                 .with = "Conv2D; loop 8x6: r11 = add(x0, x1); r12 = relu(r11) -> r12 into x0"},
+        FoldCase{
+            .name = "Depthwise",
+            .build =
+                [](TestGraph& t) {
+                  Output h = DepthwiseConv2dNative(t.Random({2, 5, 6, 3}, 1), Random(t, {3, 3, 3, 2}, 10));
+                  return Relu(Fused(t, BiasAdd(h, Random(t, {6}, 11)), 6, 12));
+                },
+            .without =
+                "DepthwiseConv2dNative; loop 60x6: r2 = add(x0, x1); r8 = add(x5, 0.01); r9 = sqrt(r8); r10 = div(x2, "
+                "r9); r11 = sub(r2, x4); r12 = mul(r11, r10); r13 = add(r12, x3); r14 = relu(r13) -> r14 into x0",
+            .with = "DepthwiseConv2dNative; loop 60x6: r13 = add(x0, x1); r14 = relu(r13) -> r14 into x0"},
         FoldCase{.name = "Conv3D",
                  .build =
                      [](TestGraph& t) {
                        Output h = Conv3D(t.Random({2, 3, 4, 5, 2}, 1), Random(t, {2, 2, 2, 2, 7}, 10));
                        return h * Random(t, {7}, 11) + Random(t, {7}, 12);
                      },
-                 .without = "Conv3D; loop 120x7: r2 = mul(x0, x1); r4 = add(r2, x2) -> r4",
-                 .with = "Conv3D; loop 120x7: r4 = add(x0, x1) -> r4"},
+                 .without = "Conv3D; loop 120x7: r2 = mul(x0, x1); r4 = add(r2, x2) -> r4 into x0",
+                 .with = "Conv3D; loop 120x7: r4 = add(x0, x1) -> r4 into x0"},
         // As wide as there are channels, which are not columns.
         FoldCase{
             .name = "NotChannelsFirst",
@@ -154,16 +155,16 @@ INSTANTIATE_TEST_SUITE_P(
                   Output h = Conv2D(t.Random({2, 3, 5, 6}, 1), Random(t, {3, 3, 3, 6}, 10), {.data_format = "NCHW"});
                   return Fused(t, h * Random(t, {6}, 11), 6, 12, "V3", "NCHW");
                 },
-            .without = "Conv2D; loop 60x6: r2 = mul(x0, x1) -> r2; FusedBatchNormV3",
-            .with = "Conv2D; loop 60x6: r2 = mul(x0, x1) -> r2; FusedBatchNormV3"},
+            .without = "Conv2D; loop 60x6: r2 = mul(x0, x1) -> r2 into x0; FusedBatchNormV3",
+            .with = "Conv2D; loop 60x6: r2 = mul(x0, x1) -> r2 into x0; FusedBatchNormV3"},
         FoldCase{.name = "NotAFilterThatIsFed",
                  .build =
                      [](TestGraph& t) {
                        Output h = Conv2D(t.Random({2, 5, 6, 3}, 1), t.Random({1, 1, 3, 20}, 2));
                        return h * Random(t, {20}, 11);
                      },
-                 .without = "Conv2D; loop 60x20: r2 = mul(x0, x1) -> r2",
-                 .with = "Conv2D; loop 60x20: r2 = mul(x0, x1) -> r2"},
+                 .without = "Conv2D; loop 60x20: r2 = mul(x0, x1) -> r2 into x0",
+                 .with = "Conv2D; loop 60x20: r2 = mul(x0, x1) -> r2 into x0"},
         // Its value may change from step to step.
         FoldCase{.name = "NotAVariable",
                  .build =
@@ -171,8 +172,8 @@ INSTANTIATE_TEST_SUITE_P(
                        const Variable scale = NewVariable(t.graph, TestGraph::RandomTensor({20}, 2), {.name = "s"});
                        return Conv2D(t.Random({2, 5, 6, 3}, 1), Random(t, {1, 1, 3, 20}, 10)) * scale.snapshot;
                      },
-                 .without = "Conv2D; loop 60x20: r2 = mul(x0, x1) -> r2",
-                 .with = "Conv2D; loop 60x20: r2 = mul(x0, x1) -> r2"},
+                 .without = "Conv2D; loop 60x20: r2 = mul(x0, x1) -> r2 into x0",
+                 .with = "Conv2D; loop 60x20: r2 = mul(x0, x1) -> r2 into x0"},
         FoldCase{
             .name = "NotAGradientOfTheFilter",
             .build =
@@ -180,8 +181,8 @@ INSTANTIATE_TEST_SUITE_P(
                   Output h = Conv2DBackpropFilter(t.Random({2, 5, 6, 3}, 1), {1, 1, 3, 4}, t.Random({2, 5, 6, 4}, 2));
                   return h * Random(t, {4}, 11);
                 },
-            .without = "Conv2DBackpropFilter; loop 3x4: r2 = mul(x0, x1) -> r2",
-            .with = "Conv2DBackpropFilter; loop 3x4: r2 = mul(x0, x1) -> r2"}),
+            .without = "Conv2DBackpropFilter; loop 3x4: r2 = mul(x0, x1) -> r2 into x0",
+            .with = "Conv2DBackpropFilter; loop 3x4: r2 = mul(x0, x1) -> r2 into x0"}),
     [](const auto& info) { return info.param.name; });
 
 // Whatever stands before it: what a normalization makes of constants alone is computed once.

@@ -50,91 +50,93 @@ Variable Weights(TestGraph& t, const Shape& shape, int seed) {
 
 INSTANTIATE_TEST_SUITE_P(
     Values, FuseLoopsTest,
-    ::testing::Values(LoopCase{.name = "AChain",
-                               .build =
-                                   [](TestGraph& t) {
-                                     t.Fetch(Tanh(t.Random({4, 20}, 1) * t.Random({20}, 2) + t.Random({}, 3)));
-                                   },
-                               .want = "loop 4x20: r2 = mul(x0, x1); r4 = add(r2, x2); r5 = tanh(r4) -> r5"},
-                      LoopCase{.name = "WhatIsFetchedInBetween",
-                               .build =
-                                   [](TestGraph& t) {
-                                     Output a = Exp(t.Random({4, 20}, 1)), b = Neg(a);
-                                     t.Fetch(b);
-                                     t.Fetch(a);
-                                     t.Fetch(Tanh(b));
-                                   },
-                               .want = "loop 1x80: r1 = exp(x0); r2 = neg(r1); r3 = tanh(r2) -> r1, r2, r3"},
-                      LoopCase{.name = "StatisticsOfABatch",
-                               .build =
-                                   [](TestGraph& t) {
-                                     Output x = t.Random({33, 20}, 1);
-                                     Output mean = Mean(x, {0}), variance = Mean(SquaredDifference(x, mean), {0});
-                                     t.Fetch((x - mean) * Rsqrt(variance + 0.001));
-                                   },
-                               .want = "loop 33x20: r1 = sum_rows(x0); r3 = div(r1, 33); r4 = squared_difference(x0, "
-                                       "r3); r5 = sum_rows(r4); r6 = div(r5, 33); r8 = add(r6, 0.001); r9 = rsqrt(r8); "
-                                       "r10 = sub(x0, r3); r11 = mul(r10, r9) -> r11",
-                               .tolerance = 1e-6},
-                      LoopCase{.name = "ScalarsStayApart",
-                               .build =
-                                   [](TestGraph& t) {
-                                     Output rate = t.Random({}, 1) * t.Random({1}, 2);
-                                     t.Fetch(t.Random({4, 20}, 3) * Reshape(rate + 1.0, {}));
-                                   },
-                               .want = "loop 1x1: r2 = mul(x0, x1); r4 = add(r2, 1) -> r4; loop 1x80: r2 = mul(x0, x1) "
-                                       "-> r2"},
-                      LoopCase{.name = "ColumnsAndOtherTypesAreLeftAlone",
-                               .build =
-                                   [](TestGraph& t) {
-                                     Output x = t.Random({4, 20}, 1);
-                                     t.Fetch(x * t.Random({4, 1}, 2));
-                                     t.Fetch(Cast(x, DT_DOUBLE) * 2.0);
-                                     t.Fetch(Exp(t.Random({4, 0}, 3)));
-                                   },
-                               .want = "Mul; Cast; Mul; Exp"},
-                      LoopCase{.name = "OneMemoryAsRowAndMatrix",
-                               .build =
-                                   [](TestGraph& t) {
-                                     Output x = t.Random({1, 20}, 1);
-                                     Output y = Exp(x);
-                                     t.Fetch(t.Random({4, 20}, 2) + Reshape(y, {20}));
-                                     t.Fetch(Reshape(y, {4, 5}) + t.Random({4, 5}, 3));
-                                   },
-                               .want = "loop 4x20: r1 = exp(x0); r3 = add(x1, r1) -> r1, r3; loop 1x20: r2 = add(x0, "
-                                       "x1) -> r2"},
-                      LoopCase{.name = "TruthValuesInside",
-                               .build =
-                                   [](TestGraph& t) {
-                                     Output x = t.Random({4, 20}, 1), y = t.Random({4, 20}, 2);
-                                     t.Fetch(Select(Less(x, y), Exp(x), Neg(y)));
-                                   },
-                               .want = "loop 1x80: r1 = neg(x0) -> r1; loop 1x80: r1 = exp(x0) -> r1; loop 1x80: r2 = "
-                                       "less(x0, x1); r5 = select(r2, x2, x3) -> r5"},
-                      LoopCase{.name = "TruthValuesThatLeave",
-                               .build =
-                                   [](TestGraph& t) {
-                                     Output x = t.Random({4, 20}, 1), y = t.Random({4, 20}, 2);
-                                     Output less = Less(x, y);
-                                     t.Fetch(Select(less, Exp(x), Neg(y)));
-                                     t.Fetch(less);
-                                   },
-                               .want = "loop 1x80: r1 = neg(x0) -> r1; loop 1x80: r1 = exp(x0) -> r1; Less; Select"}),
+    ::testing::Values(
+        LoopCase{.name = "AChain",
+                 .build =
+                     [](TestGraph& t) {
+                       t.Fetch(Tanh(t.Random({4, 20}, 1) * t.Random({20}, 2) + t.Random({}, 3)));
+                     },
+                 .want = "loop 4x20: r2 = mul(x0, x1); r4 = add(r2, x2); r5 = tanh(r4) -> r5"},
+        LoopCase{.name = "WhatIsFetchedInBetween",
+                 .build =
+                     [](TestGraph& t) {
+                       Output a = Exp(t.Random({4, 20}, 1)), b = Neg(a);
+                       t.Fetch(b);
+                       t.Fetch(a);
+                       t.Fetch(Tanh(b));
+                     },
+                 .want = "loop 1x80: r1 = exp(x0); r2 = neg(r1); r3 = tanh(r2) -> r1, r2, r3"},
+        LoopCase{.name = "StatisticsOfABatch",
+                 .build =
+                     [](TestGraph& t) {
+                       Output x = t.Random({33, 20}, 1);
+                       Output mean = Mean(x, {0}), variance = Mean(SquaredDifference(x, mean), {0});
+                       t.Fetch((x - mean) * Rsqrt(variance + 0.001));
+                     },
+                 .want = "loop 33x20: r1 = sum_rows(x0); r3 = div(r1, 33); r4 = squared_difference(x0, "
+                         "r3); r5 = sum_rows(r4); r6 = div(r5, 33); r8 = add(r6, 0.001); r9 = rsqrt(r8); "
+                         "r10 = sub(x0, r3); r11 = mul(r10, r9) -> r11",
+                 .tolerance = 1e-6},
+        LoopCase{.name = "ScalarsStayApart",
+                 .build =
+                     [](TestGraph& t) {
+                       Output rate = t.Random({}, 1) * t.Random({1}, 2);
+                       t.Fetch(t.Random({4, 20}, 3) * Reshape(rate + 1.0, {}));
+                     },
+                 .want = "loop 1x1: r2 = mul(x0, x1); r4 = add(r2, 1) -> r4; loop 1x80: r2 = mul(x0, x1) "
+                         "-> r2"},
+        LoopCase{.name = "ColumnsAndOtherTypesAreLeftAlone",
+                 .build =
+                     [](TestGraph& t) {
+                       Output x = t.Random({4, 20}, 1);
+                       t.Fetch(x * t.Random({4, 1}, 2));
+                       t.Fetch(Cast(x, DT_DOUBLE) * 2.0);
+                       t.Fetch(Exp(t.Random({4, 0}, 3)));
+                     },
+                 .want = "Mul; Cast; Mul; Exp"},
+        LoopCase{
+            .name = "OneMemoryAsRowAndMatrix",
+            .build =
+                [](TestGraph& t) {
+                  Output x = t.Random({1, 20}, 1);
+                  Output y = Exp(x);
+                  t.Fetch(t.Random({4, 20}, 2) + Reshape(y, {20}));
+                  t.Fetch(Reshape(y, {4, 5}) + t.Random({4, 5}, 3));
+                },
+            .want = "loop 4x20: r1 = exp(x0); r3 = add(x1, r1) -> r1, r3; loop 1x20: r2 = add(x0, x1) -> r2 into x0"},
+        LoopCase{.name = "TruthValuesInside",
+                 .build =
+                     [](TestGraph& t) {
+                       Output x = t.Random({4, 20}, 1), y = t.Random({4, 20}, 2);
+                       t.Fetch(Select(Less(x, y), Exp(x), Neg(y)));
+                     },
+                 .want = "loop 1x80: r1 = exp(x0) -> r1; loop 1x80: r1 = neg(x0); r3 = less(x1, x0); r5 = select(r3, "
+                         "x2, r1) -> r5 into x2"},
+        LoopCase{.name = "TruthValuesThatLeave",
+                 .build =
+                     [](TestGraph& t) {
+                       Output x = t.Random({4, 20}, 1), y = t.Random({4, 20}, 2);
+                       Output less = Less(x, y);
+                       t.Fetch(Select(less, Exp(x), Neg(y)));
+                       t.Fetch(less);
+                     },
+                 .want = "loop 1x80: r1 = exp(x0) -> r1; Less; loop 1x80: r1 = neg(x0) -> r1; Select"}),
     kName);
 
 INSTANTIATE_TEST_SUITE_P(
     Order, FuseLoopsTest,
     ::testing::Values(
         // relu -> matmul -> relu_grad: a loop of both would need the product before it is computed.
-        LoopCase{.name = "NotAroundAProduct",
-                 .build =
-                     [](TestGraph& t) {
-                       Output h = Relu(t.Random({20, 20}, 1));
-                       Output product = MatMul(h, t.Random({20, 20}, 2));
-                       t.Fetch(NodeBuilder("ReluGrad", {product, h}).Build());
-                     },
-                 .want = "loop 1x400: r1 = relu(x0) -> r1; MatMul 20x20x20; loop 1x400: r2 = "
-                         "relu_grad(x0, x1) -> r2"},
+        LoopCase{
+            .name = "NotAroundAProduct",
+            .build =
+                [](TestGraph& t) {
+                  Output h = Relu(t.Random({20, 20}, 1));
+                  Output product = MatMul(h, t.Random({20, 20}, 2));
+                  t.Fetch(NodeBuilder("ReluGrad", {product, h}).Build());
+                },
+            .want =
+                "loop 1x400: r1 = relu(x0) -> r1; MatMul 20x20x20; loop 1x400: r2 = relu_grad(x0, x1) -> r2 into x0"},
         LoopCase{.name = "NotAroundAProductByWayOfOthers",
                  .build =
                      [](TestGraph& t) {
@@ -143,9 +145,46 @@ INSTANTIATE_TEST_SUITE_P(
                        Output c = Tanh(product), d = c + b, e = d * a;
                        t.Fetch(e + MatMul(e, b));
                      },
-                 .want = "loop 1x400: r1 = exp(x0); r2 = neg(r1) -> r1, r2; MatMul 20x20x20; loop 1x400: "
-                         "r1 = tanh(x0); r3 = add(r1, x1); r5 = mul(r3, x2) -> r5; MatMul 20x20x20; loop "
-                         "1x400: r2 = add(x0, x1) -> r2"},
+                 .want = "loop 1x400: r1 = exp(x0); r2 = neg(r1) -> r1, r2; MatMul 20x20x20; loop 1x400: r1 = "
+                         "tanh(x0); r3 = add(r1, x1); r5 = mul(r3, x2) -> r5 into x0; MatMul 20x20x20; loop 1x400: r2 "
+                         "= add(x0, x1) -> r2 into x0"},
+        // The difference is wanted behind the product alone, where x is read in any case.
+        LoopCase{.name = "WhatAnotherLoopAloneReadsIsComputedThere",
+                 .build =
+                     [](TestGraph& t) {
+                       Output x = t.Random({20, 20}, 1), row = Exp(t.Random({20}, 2));
+                       Output difference = x - row;
+                       t.Fetch(difference * MatMul(Relu(x + row), t.Random({20, 20}, 3)) + x);
+                     },
+                 .want = "loop 20x20: r1 = exp(x0); r3 = add(x1, r1); r4 = relu(r3) -> r1, r4; MatMul 20x20x20; loop "
+                         "20x20: r2 = sub(x0, x1); r4 = mul(r2, x2); r5 = add(r4, x0) -> r5"},
+        LoopCase{.name = "WhatTakesLongStays",
+                 .build =
+                     [](TestGraph& t) {
+                       Output x = t.Random({20, 20}, 1) * 2.0, tanh = Tanh(x);
+                       t.Fetch(tanh * MatMul(Relu(tanh), t.Random({20, 20}, 3)));
+                       t.Fetch(Sqrt(x) + MatMul(Exp(x), t.Random({20, 20}, 4)));
+                     },
+                 .want = "loop 1x400: r2 = mul(x0, 2); r3 = tanh(r2); r4 = relu(r3); r5 = exp(r2); r6 = sqrt(r2) -> "
+                         "r3, r4, r5, r6; MatMul 20x20x20; loop 1x400: r2 = mul(x0, x1) -> r2 into x0; MatMul "
+                         "20x20x20; loop 1x400: r2 = add(x0, x1) -> r2 into x0"},
+        // As the variable was before it changed; as another loop and a fetch read it, too.
+        LoopCase{
+            .name = "WhatMayChangeOrIsReadTwiceStays",
+            .build =
+                [](TestGraph& t) {
+                  const Variable w = Weights(t, {20, 20}, 1);
+                  Output row = t.Random({20}, 2), twice = t.Random({20, 20}, 4) - row;
+                  Output difference = w.snapshot - row;
+                  Output product = MatMul(Relu(difference * 2.0 + twice), t.Random({20, 20}, 3));
+                  t.Target(AssignSub(w.ref(), product));
+                  t.Fetch(product * difference);
+                  t.Fetch(Exp(product) + twice);
+                  t.Fetch(twice);
+                },
+            .want = "loop 20x20: r2 = sub(x0, x1) -> r2; loop 20x20: r2 = sub(x0, x1); r4 = mul(r2, 2); r6 = add(r4, "
+                    "x2); r7 = relu(r6) -> r2, r7; MatMul 20x20x20; loop 1x400: r2 = sub(x0, x1) -> r2 into x0; loop "
+                    "1x400: r2 = mul(x0, x1) -> r2 into x1; loop 1x400: r1 = exp(x0); r3 = add(r1, x1) -> r3 into x0"},
         LoopCase{.name = "VariablesBeforeAndAfterAnUpdate",
                  .build =
                      [](TestGraph& t) {
@@ -189,8 +228,8 @@ INSTANTIATE_TEST_SUITE_P(
                        Output noise = RandomUniform(t.graph, {4, 20}, {.seed = 3});
                        t.Fetch(a * noise + RandomUniform(t.graph, {4, 20}, {.seed = 3}));
                      },
-                 .want = "RandomUniform; RandomUniform; loop 1x80: r1 = exp(x0); r3 = mul(r1, x1); r5 = "
-                         "add(r3, x2) -> r5"}),
+                 .want = "RandomUniform; RandomUniform; loop 1x80: r1 = exp(x0); r3 = mul(r1, x1); r5 = add(r3, x2) -> "
+                         "r5 into x1"}),
     kName);
 
 INSTANTIATE_TEST_SUITE_P(
@@ -205,9 +244,8 @@ INSTANTIATE_TEST_SUITE_P(
                        t.Fetch(Exp(Cond(
                            p, [&] { return Tanh(x) * 2.0; }, [&] { return Sigmoid(x) - x; })));
                      },
-                 .want = "Neg; jump 3; loop 1x80: r1 = tanh(x0); r3 = mul(r1, 2) -> r3; jump 5; loop "
-                         "1x80: r1 = sigmoid(x0); r2 = sub(r1, x0) -> r2; merge; loop 1x80: r1 = exp(x0) "
-                         "-> r1"},
+                 .want = "Neg; jump 3; loop 1x80: r1 = tanh(x0); r3 = mul(r1, 2) -> r3; jump 5; loop 1x80: r1 = "
+                         "sigmoid(x0); r2 = sub(r1, x0) -> r2 into x0; merge; loop 1x80: r1 = exp(x0) -> r1 into x0"},
         LoopCase{.name = "WhenThePredicateIsKnown",
                  .build =
                      [](TestGraph& t) {
@@ -318,42 +356,6 @@ TEST(FuseLoopsTest, RulesOfMatricesStayKernels) {
     for (const auto& [name, value] : vectors.variables) {
       EXPECT_EQ(Difference(value, *matrices.variables.at(name).Reshaped({117})), 0) << rule << " " << name;
     }
-  }
-}
-
-// Rows that fill no vector are computed side by side where they lie without gaps and their number allows it.
-TEST(FuseLoopsTest, NarrowRowsSideBySide) {
-  const std::vector<std::pair<Shape, bool>> cases = {
-      {{64, 4}, true}, {{2, 16, 4, 20}, true}, {{64, 16}, false}, {{60, 10}, false}, {{1, 4}, false}};
-  for (const auto& [shape, side_by_side] : cases) {
-    TestGraph t;
-    t.Fetch(Tanh(t.Random(shape, 1) + t.Random({shape.dim(-1)}, 2)));
-    absl::StatusOr<Planned> planned = MakePlan(t, {});
-    ASSERT_TRUE(planned.ok()) << planned.status();
-    ASSERT_NE(planned->plan->instructions[0].loop, nullptr);
-    EXPECT_EQ(planned->plan->instructions[0].loop->chunk > 0, side_by_side) << shape.ToString();
-    EXPECT_EQ(Difference(RunPlanned(t, {.passes = "-all"}), RunPlanned(t, {})), 0) << shape.ToString();
-  }
-  TestGraph t;  // between products, whose rows are padded
-  Output h = MatMul(t.Random({64, 30}, 1), t.Random({30, 20}, 2)) + t.Random({20}, 3);
-  t.Fetch(MatMul(Relu(h), t.Random({20, 30}, 4)));
-  absl::StatusOr<Planned> planned = MakePlan(t, {});
-  ASSERT_TRUE(planned.ok()) << planned.status();
-  ASSERT_NE(planned->plan->instructions[1].loop, nullptr) << planned->plan->ToString();
-  EXPECT_EQ(planned->plan->instructions[1].loop->chunk, 0);
-}
-
-// Rows that only products and loops touch take an odd number of cache lines.
-TEST(FuseLoopsTest, RowsAreTakenApart) {
-  for (const auto& [columns, stride] :
-       std::vector<std::pair<int64_t, int64_t>>{{20, 48}, {32, 48}, {48, 0}, {160, 176}}) {
-    TestGraph t;
-    Output h = MatMul(t.Random({60, 30}, 1), t.Random({30, columns}, 2)) + t.Random({columns}, 3);
-    t.Fetch(MatMul(Relu(h), t.Random({columns, 30}, 4)));
-    absl::StatusOr<Planned> planned = MakePlan(t, {});
-    ASSERT_TRUE(planned.ok()) << planned.status();
-    EXPECT_EQ(planned->plan->values[planned->plan->instructions[0].outputs[0]].row_stride, stride) << columns;
-    EXPECT_LT(Difference(RunPlanned(t, {.passes = "-all"}), RunPlanned(t, {})), 1e-6) << columns;
   }
 }
 

@@ -22,6 +22,7 @@ std::vector<PerceptronSpec> Networks() {
       {.widths = {130, 257, 64, 12}, .batch = 37, .activation = "sigmoid", .optimizer = "momentum"},
       {.widths = {64, 40, 300, 17}, .batch = 200, .batch_norm = true, .optimizer = "momentum"},
       {.widths = {48, 48, 48, 48, 48, 10}, .batch = 256, .optimizer = "adam"},
+      {.widths = {90, 100, 100, 10}, .batch = 320, .batch_norm = true},
       {.widths = {100, 300, 10}, .batch = 1},
       {.widths = {2500, 60, 10}, .batch = 20},
       {.widths = {12, 50, 50, 10}, .batch = 1500, .batch_norm = true, .activation = "tanh"},
@@ -118,6 +119,44 @@ TEST(PartitionTest, ProductsInParts) {
     }
   }
   EXPECT_GT(in_parts, 0);
+}
+
+// Gradients of weights that are added to them as they are computed: of many rows by few columns, each worker takes the
+// rows that it has, and an instruction adds both sums to the variable, the first one first.
+TEST(PartitionTest, UpdatesInParts) {
+  for (int64_t batch : {200, 256, 600, 1024}) {
+    TestGraph t;
+    BuildPerceptron({.widths = {100, 100, 100, 10}, .batch = batch}, &t);
+    const Outcome one = RunPlanned(t, {.steps = 4});
+    ASSERT_TRUE(one.status.ok()) << one.status;
+    EXPECT_LT(Difference(one, RunPlanned(t, {.passes = "-all", .steps = 4})), 5e-4) << batch;
+    for (int workers : {2, 3, 4}) {
+      absl::StatusOr<Planned> planned = MakePlan(t, {.workers = workers});
+      ASSERT_TRUE(planned.ok()) << planned.status();
+      const std::string text = planned->plan->ToString();
+      for (const std::string& problem : FindRaces(*planned->plan)) ADD_FAILURE() << problem << "\n" << text;
+      const Outcome several = RunPlanned(t, {.workers = workers, .steps = 4});
+      EXPECT_EQ(Difference(one, several), 0) << batch << ", " << workers << " workers: " << several.status << text;
+      const auto updates_in_parts = [](const Instruction& in) {
+        return in.product != nullptr && in.product->partial && absl::StrContains(in.node->op().name(), "Apply");
+      };
+      const std::vector<Instruction>& all = planned->plan->instructions;
+      EXPECT_TRUE(workers != 2 || std::any_of(all.begin(), all.end(), updates_in_parts)) << text;
+    }
+  }
+}
+
+// Loops compute floats alone.
+TEST(PartitionTest, ProductsOfDoublesAreNotInParts) {
+  TestGraph t;
+  Output x = Cast(t.Random({60, 784}, 1), DT_DOUBLE), w = Cast(t.Random({784, 100}, 2), DT_DOUBLE);
+  t.Fetch(Relu(MatMul(x, w) + 1.0));
+  t.Fetch(MatMul(x, w, {.transpose_a = false}) * 2.0);
+  const Outcome plain = RunPlanned(t, {.passes = "-all"});
+  ASSERT_TRUE(plain.status.ok()) << plain.status;
+  for (int workers : {1, 2, 3}) {
+    EXPECT_LT(Difference(plain, RunPlanned(t, {.workers = workers})), 1e-12) << workers;
+  }
 }
 
 // The gradient of a convolution by its filter is a sum over two halves of the pictures, each worker's its own.
