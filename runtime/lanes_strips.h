@@ -107,136 +107,125 @@ struct LaneVector {
   }
 };
 
-template <typename V, LaneOp op>
-void StoreUnary(float* y, const LaneVector<V>& x) {
-#pragma GCC unroll 2
-  for (int i = 0; i < LaneVector<V>::kParts; ++i) V::Store(y + i * V::kWidth, Unary<V, op>(x.part[i]));
-}
-
-template <typename V, auto op>
-void StoreBinary(float* y, const LaneVector<V>& x0, const LaneVector<V>& x1) {
-#pragma GCC unroll 2
-  for (int i = 0; i < LaneVector<V>::kParts; ++i) V::Store(y + i * V::kWidth, Binary<V, op>(x0.part[i], x1.part[i]));
-}
-
-template <typename V, auto op>
-void StoreTernary(float* y, const LaneVector<V>& x0, const LaneVector<V>& x1, const LaneVector<V>& x2) {
-#pragma GCC unroll 2
+// y = op(x0, x1, x2) of as many operands as it has.
+template <typename V, auto op>  // LaneOp or LanePair
+void StoreVector(float* y, const LaneVector<V>& x0, const LaneVector<V>& x1, const LaneVector<V>& x2) {
+  constexpr int kOperands = internal::LaneOperands(op);
+#pragma GCC unroll 4
   for (int i = 0; i < LaneVector<V>::kParts; ++i) {
-    V::Store(y + i * V::kWidth, Ternary<V, op>(x0.part[i], x1.part[i], x2.part[i]));
+    float* part = y + i * V::kWidth;
+    if constexpr (kOperands == 1) V::Store(part, Unary<V, op>(x0.part[i]));
+    if constexpr (kOperands == 2) V::Store(part, Binary<V, op>(x0.part[i], x1.part[i]));
+    if constexpr (kOperands == 3) V::Store(part, Ternary<V, op>(x0.part[i], x1.part[i], x2.part[i]));
   }
 }
 
-template <typename V, auto op>  // LaneOp or LanePair
-void ComputeVector(const float* x0, const float* x1, const float* x2, float* y) {
-  using L = LaneVector<V>;
-  constexpr int kOperands = internal::LaneOperands(op);
-  if constexpr (kOperands == 1) StoreUnary<V, op>(y, L::Load(x0));
-  if constexpr (kOperands == 2) StoreBinary<V, op>(y, L::Load(x0), L::Load(x1));
-  if constexpr (kOperands == 3) StoreTernary<V, op>(y, L::Load(x0), L::Load(x1), L::Load(x2));
-}
+// A strip as lines, the longer side of it: `count` vectors each.
+struct Lines {
+  explicit Lines(const LaneCall& c)
+      : down(c.rows >= c.vectors),
+        lines(down ? c.vectors : c.rows),
+        count(down ? c.rows : c.vectors),
+        inner(down ? c.row_step : c.vector_step),
+        outer(down ? c.vector_step : c.row_step),
+        y_inner(down ? c.y_row_step : kLanes),
+        y_outer(down ? kLanes : c.y_row_step) {}
 
-// A row or a column of a strip: `count` vectors, each operand with its own step to the next.
-struct Line {
-  const float* x0;
-  const float* x1;
-  const float* x2;
-  float* y;
-  int64_t step0, step1, step2, y_step;
-  int64_t count;
+  const bool down;
+  const int64_t lines, count;
+  const std::array<int64_t, 3>&inner, &outer;  // steps of the operands from vector to vector and from line to line
+  const int64_t y_inner, y_outer;
 };
 
-// compute(x0, x1, x2, y) for each vector of the line. Short ones go by threes, which addressing modes reach without
-// arithmetic: x, x + step, x + 2 step.
-template <int kOperands, bool kLong, typename Compute>
-void ForEachVector(Line at, const Compute& compute) {
-  const auto step = [&at](int64_t times) {
-    at.x0 += times * at.step0;
-    if constexpr (kOperands > 1) at.x1 += times * at.step1;
-    if constexpr (kOperands > 2) at.x2 += times * at.step2;
-    at.y += times * at.y_step;
-  };
-  if constexpr (!kLong) {
-    for (; at.count >= 3; at.count -= 3) {
-      compute(at.x0, at.x1, at.x2, at.y);
-      compute(at.x0 + at.step0, at.x1 + at.step1, at.x2 + at.step2, at.y + at.y_step);
-      compute(at.x0 + 2 * at.step0, at.x1 + 2 * at.step1, at.x2 + 2 * at.step2, at.y + 2 * at.y_step);
-      step(3);
-    }
-  }
-  for (; at.count > 0; --at.count) {
-    compute(at.x0, at.x1, at.x2, at.y);
-    step(1);
-  }
-}
-
-template <auto op>
-constexpr bool kIsLong = false;
-template <LaneOp op>
-constexpr bool kIsLong<op> = op >= LaneOp::kExp&& op <= LaneOp::kSoftplus;
-
+// Operations that take so short that the loop around them counts; of single floats none does.
 template <typename V, auto op>
-void ComputeLine(const Line& line) {
+constexpr bool kIsShort = V::kWidth > 1;
+template <typename V, LaneOp op>
+constexpr bool kIsShort<V, op> = V::kWidth > 1 && (op<LaneOp::kExp || op> LaneOp::kSoftplus);
+
+// kShared: which operands are the same for all vectors of a line, as bits 0 to 2; these stay in registers.
+template <typename V, auto op, int kShared>
+void ComputeLines(const LaneCall& c, const Lines& at) {
   using L = LaneVector<V>;
-  using In = const float*;
   constexpr int kOperands = internal::LaneOperands(op);
-  if constexpr (kOperands == 2) {
-    if (line.step1 == 0) {  // what all share stays in a register
-      const L shared = L::Load(line.x1);
-      return ForEachVector<1, false>(line,
-                                     [&](In x0, In, In, float* y) { StoreBinary<V, op>(y, L::Load(x0), shared); });
+  const float *begin0 = c.x[0], *begin1 = c.x[1], *begin2 = c.x[2];
+  float* y_begin = c.y;
+  const int64_t step0 = at.inner[0], step1 = at.inner[1], step2 = at.inner[2], y_step = at.y_inner;
+  const int64_t outer0 = at.outer[0], outer1 = at.outer[1], outer2 = at.outer[2];
+  for (int64_t line = at.lines; line > 0; --line) {
+    const float *x0 = begin0, *x1 = begin1, *x2 = begin2;
+    L v0, v1, v2;
+    if constexpr (kShared & 1) v0 = L::Load(x0);
+    if constexpr (kShared & 2) v1 = L::Load(x1);
+    if constexpr (kShared & 4) v2 = L::Load(x2);
+    float* y = y_begin;
+    const auto compute = [&] {
+      if constexpr (!(kShared & 1)) v0 = L::Load(x0), x0 += step0;
+      if constexpr (kOperands > 1 && !(kShared & 2)) v1 = L::Load(x1), x1 += step1;
+      if constexpr (kOperands > 2 && !(kShared & 4)) v2 = L::Load(x2), x2 += step2;
+      StoreVector<V, op>(y, v0, v1, v2);
+      y += y_step;
+    };
+    int64_t i = at.count;
+    if constexpr (kIsShort<V, op>) {
+      for (; i >= 2; i -= 2) {
+        compute();
+        compute();
+      }
     }
+    for (; i > 0; --i) compute();
+    begin0 += outer0;
+    if constexpr (kOperands > 1) begin1 += outer1;
+    if constexpr (kOperands > 2) begin2 += outer2;
+    y_begin += at.y_outer;
   }
-  ForEachVector<kOperands, kIsLong<op>>(line, ComputeVector<V, op>);
 }
 
-// The longer side of the strip is the inner loop. A single vector, as the rows of loops over few columns have, goes
-// without one.
 template <typename V, auto op>
 [[gnu::flatten]] void Strip(const LaneCall& c) {
-  if (c.rows == 1 && c.vectors == 1) return ComputeVector<V, op>(c.x[0], c.x[1], c.x[2], c.y);
-  const bool down = c.rows >= c.vectors;
-  const int64_t lines = down ? c.vectors : c.rows;
-  const int64_t* const inner = down ? c.row_step.data() : c.vector_step.data();
-  const int64_t* const outer = down ? c.vector_step.data() : c.row_step.data();
-  const int64_t y_outer = down ? kLanes : c.y_row_step;
-  Line line = {.x0 = c.x[0],
-               .x1 = c.x[1],
-               .x2 = c.x[2],
-               .y = c.y,
-               .step0 = inner[0],
-               .step1 = inner[1],
-               .step2 = inner[2],
-               .y_step = down ? c.y_row_step : kLanes,
-               .count = down ? c.rows : c.vectors};
-  if (line.count <= 0) return;
-  for (int64_t i = 0; i < lines; ++i) {
-    ComputeLine<V, op>(line);
-    line.x0 += outer[0];
-    line.x1 += outer[1];
-    line.x2 += outer[2];
-    line.y += y_outer;
+  using L = LaneVector<V>;
+  constexpr int kOperands = internal::LaneOperands(op);
+  // A single vector, as the rows of loops over few columns have, goes without loops.
+  if (c.rows == 1 && c.vectors == 1) {
+    L x[3];
+    for (int k = 0; k < kOperands; ++k) x[k] = L::Load(c.x[k]);
+    return StoreVector<V, op>(c.y, x[0], x[1], x[2]);
   }
+  const Lines at(c);
+  if constexpr (kOperands > 1 && kIsShort<V, op>) {
+    int shared = 0;
+    for (int k = 0; k < kOperands; ++k) shared |= at.inner[k] == 0 ? 1 << k : 0;
+    if (shared == 1) return ComputeLines<V, op, 1>(c, at);
+    if (shared == 2) return ComputeLines<V, op, 2>(c, at);
+    if constexpr (kOperands == 3) {
+      if (shared == 4) return ComputeLines<V, op, 4>(c, at);
+      if (shared == 5) return ComputeLines<V, op, 5>(c, at);
+      if (shared == 6) return ComputeLines<V, op, 6>(c, at);
+    }
+  }
+  ComputeLines<V, op, 0>(c, at);
 }
 
 template <typename V>
 [[gnu::flatten]] void SumRows(const LaneCall& call) {
-  const int64_t step = call.row_step[0];
-  for (int64_t v = 0; v < call.vectors; ++v) {
+  const int64_t step = call.row_step[0], vector_step = call.vector_step[0], rest = call.rows % 4;
+  const int64_t fours = call.rows / 4, vectors = call.vectors;
+  const float* begin = call.x[0];
+  float* y = call.y;
+  for (int64_t v = 0; v < vectors; ++v, begin += vector_step, y += kLanes) {
     for (int i = 0; i < kLanes; i += V::kWidth) {
-      const float* x = call.x[0] + v * call.vector_step[0] + i;
+      const float* x = begin + i;
       typename V::Vector sum[4] = {V::Constant(0.0f), V::Constant(0.0f), V::Constant(0.0f), V::Constant(0.0f)};
-      int64_t rows = call.rows;
-      for (; rows >= 4; rows -= 4, x += 4 * step) {
+      for (int64_t r = fours; r > 0; --r, x += 4 * step) {
         sum[0] = sum[0] + V::Load(x);
         sum[1] = sum[1] + V::Load(x + step);
         sum[2] = sum[2] + V::Load(x + 2 * step);
         sum[3] = sum[3] + V::Load(x + 3 * step);
       }
-      if (rows > 0) sum[0] = sum[0] + V::Load(x);
-      if (rows > 1) sum[1] = sum[1] + V::Load(x + step);
-      if (rows > 2) sum[2] = sum[2] + V::Load(x + 2 * step);
-      V::Store(call.y + v * kLanes + i, (sum[0] + sum[1]) + (sum[2] + sum[3]));
+      if (rest > 0) sum[0] = sum[0] + V::Load(x);
+      if (rest > 1) sum[1] = sum[1] + V::Load(x + step);
+      if (rest > 2) sum[2] = sum[2] + V::Load(x + 2 * step);
+      V::Store(y + i, (sum[0] + sum[1]) + (sum[2] + sum[3]));
     }
   }
 }

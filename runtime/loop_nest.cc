@@ -85,6 +85,7 @@ class LoopNest {
                 bool in) const;
   void RunTail(const KernelContext& c, const Memory& memory, int64_t column, int64_t width) const;
   void StoreScalars(const KernelContext& c, const Memory& memory) const;
+  static int64_t VectorsPerStrip(int64_t rows, int64_t vectors);
   absl::Status Allocate(KernelContext& c, int64_t columns, int64_t rows, Memory* memory) const;
   void RunBlock(const KernelContext& c, const Memory& memory, int64_t begin, int64_t end) const;
   absl::Status RunColumns(KernelContext& c) const;
@@ -337,12 +338,19 @@ void LoopNest::StoreSums(const KernelContext& c, const Memory& memory, int64_t c
   }
 }
 
+// How many of `vectors` go into a strip of `rows` rows: nearly equal strips, a quarter over a slot's usual size where
+// that saves one.
+int64_t LoopNest::VectorsPerStrip(int64_t rows, int64_t vectors) {
+  const int64_t most = std::max<int64_t>(kSlotFloats / (rows * kLanes), 1);
+  const int64_t strips = std::max<int64_t>((vectors + most + most / 4 - 1) / (most + most / 4), 1);
+  return std::max<int64_t>((vectors + strips - 1) / strips, 1);
+}
+
 // Scratch memory for strips of at most `rows` rows within `columns` columns.
 absl::Status LoopNest::Allocate(KernelContext& c, int64_t columns, int64_t rows, Memory* memory) const {
   const int64_t all_vectors = columns / kLanes;
   memory->most_rows = std::min(rows, program_.rows);
-  memory->vectors =
-      std::clamp<int64_t>(kSlotFloats / (memory->most_rows * kLanes), 1, std::max<int64_t>(all_vectors, 1));
+  memory->vectors = VectorsPerStrip(memory->most_rows, all_vectors);
   const int64_t width = memory->vectors * kLanes;
   const int64_t tails = static_cast<int64_t>(program_.inputs.size() + program_.results.size());
   const int64_t value_floats = (num_slots_[0] + kLanes - 1) / kLanes * kLanes;
