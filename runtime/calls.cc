@@ -88,7 +88,8 @@ void FoldRows(const Plan& plan, Instruction* instruction) {
 }
 
 // Lets loops overwrite a matrix that nobody reads after them, as far as the order of their steps allows it for nothing.
-// For plans of one worker: among several, its lines would change their owners.
+// Among several workers only those that go by rows, as products and updates do: else its lines would change their
+// owners.
 class OverwrittenOperands {
  public:
   explicit OverwrittenOperands(Plan* plan) : plan_(*plan), last_(plan->buffers.size(), -1) {
@@ -104,7 +105,9 @@ class OverwrittenOperands {
 
   void Run() {
     for (int i = 0; i < Size(); ++i) {
-      if (plan_.instructions[i].loop != nullptr) Choose(i);
+      const Instruction& instruction = plan_.instructions[i];
+      if (instruction.loop == nullptr) continue;
+      if (plan_.workers == 1 || (instruction.loop->chunk > 0 && !instruction.cuts.empty())) Choose(i);
     }
   }
 
@@ -165,7 +168,7 @@ void CompileLoopInstruction(Instruction* instruction) {
 
 void CompileCalls(Plan* plan) {
   RowPadder(plan).Run();
-  if (plan->workers == 1) OverwrittenOperands(plan).Run();
+  OverwrittenOperands(plan).Run();
   for (Instruction& instruction : plan->instructions) {
     if (instruction.loop != nullptr) {
       FoldRows(*plan, &instruction);

@@ -12,6 +12,9 @@
 namespace staticflow {
 namespace {
 
+// Loops that would read both parts, where one would write the sum for all.
+constexpr int kManyReaders = 3;
+
 // The parts of a product's inner sums as values of their own, added up by whoever reads the product.
 class PartialSums {
  public:
@@ -68,21 +71,35 @@ class PartialSums {
       const Instruction& reader = plan_.instructions[i];
       if (reader.loop == nullptr || MatrixOperand(reader, buffer) < 0) return false;
     }
-    const int part = NewPart(plan_.values[product.outputs[0]]);
+    const int whole = product.outputs[0], part = NewPart(plan_.values[whole]);
     product.outputs.push_back(part);
+    // Of many readers, the first one leaves the sum to the others.
+    if (static_cast<int>(readers.size()) >= kManyReaders && plan_.instructions[readers[0]].guard == product.guard) {
+      product.outputs[0] = NewPart(plan_.values[whole]);
+      Instruction& reader = plan_.instructions[readers[0]];
+      const int sum = AddUpIn(&reader, MatrixOperand(reader, buffer), product.outputs);
+      reader.loop->results.push_back({.reg = sum});
+      reader.outputs.push_back(whole);
+      return true;
+    }
     for (int i : readers) {
       Instruction& reader = plan_.instructions[i];
-      LoopProgram& program = *reader.loop;
-      const int first = program.inputs[MatrixOperand(reader, buffer)];
-      const int second = program.AddInput(LaneLevel::kMatrix);
-      reader.inputs.push_back(part);
-      const int sum = static_cast<int>(program.registers.size());
-      program.registers.push_back({.level = LaneLevel::kMatrix});
-      for (LoopProgram::Step& step : program.steps) std::replace(step.x.begin(), step.x.end(), first, sum);
-      for (LoopProgram::Result& r : program.results) r.reg = r.reg == first ? sum : r.reg;
-      program.steps.insert(program.steps.begin(), {.op = LaneOp::kAdd, .x = {first, second, -1}, .y = sum});
+      AddUpIn(&reader, MatrixOperand(reader, buffer), product.outputs);
     }
     return true;
+  }
+  // Puts the sum of `parts` in the place of a loop's operand. Returns its register.
+  int AddUpIn(Instruction* loop, int operand, const std::vector<int>& parts) {
+    LoopProgram& program = *loop->loop;
+    loop->inputs[operand] = parts[0];
+    loop->inputs.push_back(parts[1]);
+    const int first = program.inputs[operand], second = program.AddInput(LaneLevel::kMatrix);
+    const int sum = static_cast<int>(program.registers.size());
+    program.registers.push_back({.level = LaneLevel::kMatrix});
+    for (LoopProgram::Step& step : program.steps) std::replace(step.x.begin(), step.x.end(), first, sum);
+    for (LoopProgram::Result& r : program.results) r.reg = r.reg == first ? sum : r.reg;
+    program.steps.insert(program.steps.begin(), {.op = LaneOp::kAdd, .x = {first, second, -1}, .y = sum});
+    return sum;
   }
   // An instruction that adds the parts up, to what the product's output holds if the product does so.
   Instruction AddUpAtOnce(Instruction* product) {

@@ -121,6 +121,57 @@ TEST(PartitionTest, ProductsInParts) {
   EXPECT_GT(in_parts, 0);
 }
 
+// A product in parts that loops of two workers read.
+struct ReadersCase {
+  std::string name;
+  int64_t batch;
+  bool batch_norm;
+  int adders;  // loops that read both parts: of many readers one, which leaves the sum to the others
+};
+
+class ReadersTest : public ::testing::TestWithParam<ReadersCase> {};
+
+TEST_P(ReadersTest, ManyLoopsAddPartsOnce) {
+  TestGraph t;
+  BuildPerceptron({.widths = {784, 100, 100, 10}, .batch = GetParam().batch, .batch_norm = GetParam().batch_norm}, &t);
+  absl::StatusOr<Planned> planned = MakePlan(t, {.workers = 2});
+  ASSERT_TRUE(planned.ok()) << planned.status();
+  const std::vector<Instruction>& all = planned->plan->instructions;
+  const std::string text = planned->plan->ToString();
+  const auto product = std::find_if(all.begin(), all.end(), [](const Instruction& in) {
+    return in.product != nullptr && in.product->partial && in.product->k == 784;
+  });
+  ASSERT_NE(product, all.end()) << text;
+  const auto adders = std::count_if(all.begin(), all.end(), [&](const Instruction& in) {
+    return absl::c_linear_search(in.inputs, product->outputs[1]);
+  });
+  EXPECT_EQ(adders, GetParam().adders) << text;
+  for (const std::string& problem : FindRaces(*planned->plan)) ADD_FAILURE() << problem << "\n" << text;
+  EXPECT_EQ(Difference(RunPlanned(t, {.steps = 3}), RunPlanned(t, {.workers = 2, .steps = 3})), 0) << text;
+}
+
+INSTANTIATE_TEST_SUITE_P(Loops, ReadersTest,
+                         ::testing::Values(ReadersCase{"Five", 256, true, 1}, ReadersCase{"Two", 60, true, 2},
+                                           ReadersCase{"One", 256, false, 1}),
+                         [](const auto& info) { return info.param.name; });
+
+// Loops by rows write over their operands among several workers, too; such by columns would take them from others.
+TEST(PartitionTest, LoopsByRowsOverwriteOperands) {
+  for (const auto& [batch, overwrites] : std::vector<std::pair<int64_t, bool>>{{256, true}, {60, false}}) {
+    TestGraph t;
+    BuildPerceptron({.widths = {784, 100, 100, 10}, .batch = batch, .batch_norm = true}, &t);
+    absl::StatusOr<Planned> planned = MakePlan(t, {.workers = 2});
+    ASSERT_TRUE(planned.ok()) << planned.status();
+    const bool found = absl::c_any_of(planned->plan->instructions, [&](const Instruction& in) {
+      return in.loop != nullptr && absl::c_any_of(in.loop->results, [&](const LoopProgram::Result& r) {
+               return r.same_as_input >= 0 &&
+                      planned->plan->values[in.inputs[r.same_as_input]].shape == Shape({batch, 100});
+             });
+    });
+    EXPECT_EQ(found, overwrites) << planned->plan->ToString();
+  }
+}
+
 // Gradients of weights that are added to them as they are computed: of many rows by few columns, each worker takes the
 // rows that it has, and an instruction adds both sums to the variable, the first one first.
 TEST(PartitionTest, UpdatesInParts) {
