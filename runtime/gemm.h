@@ -44,6 +44,11 @@ struct GemmShape {
   // have a part each. Not with `runs`, not for Half and BFloat16. 0: none.
   int64_t inner_cut = 0;
 
+  // Memory that somebody reads next, from another core's cache: asked for while the last rows are computed, where the
+  // blocks have a load to spare. It need not be there.
+  const void* ahead = nullptr;
+  int64_t ahead_bytes = 0;
+
   // For convolutions, whose operand is a picture. Not with `transpose_b`, not for Half and BFloat16.
   // The k products come in `num_runs` runs of equal length, the r-th of which finds op(A)'s columns from a + runs[r] on
   // instead of behind those of the run before; then k is one block whatever its length. Null: one run.

@@ -159,7 +159,7 @@ struct Panels {
   const int64_t count;
 };
 
-// What of A lies in memory, while one chunk of rows of a product is computed.
+// What of A lies in memory, while one chunk of rows of a product is computed; behind the last one, GemmShape::ahead.
 struct Chunk {
   bool rows_fetched = false;  // somebody asked for the chunk's own rows
   uintptr_t fetch = 0;        // what to ask for meanwhile
@@ -303,9 +303,13 @@ void BlockedGemm(const GemmShape& s, const typename V::Element* a, const typenam
     rows.m = size(left);
     const T* chunk_a = a + first * s.lda;
     const int64_t rows_after = asks ? size(left - rows.m) : 0;
-    const Chunk chunk = {.rows_fetched = first > 0 && asks,
-                         .fetch = reinterpret_cast<uintptr_t>(chunk_a + rows.m * s.lda),
-                         .fetch_bytes = rows_after * s.lda * static_cast<int64_t>(sizeof(T))};
+    Chunk chunk = {.rows_fetched = first > 0 && asks,
+                   .fetch = reinterpret_cast<uintptr_t>(chunk_a + rows.m * s.lda),
+                   .fetch_bytes = rows_after * s.lda * static_cast<int64_t>(sizeof(T))};
+    if (rows_after == 0 && !s.transpose_a && Panels<V>(rows).AskingBlocks(rows.m) > 0) {
+      chunk.fetch = reinterpret_cast<uintptr_t>(s.ahead);
+      chunk.fetch_bytes = s.ahead_bytes;
+    }
     if (s.inner_cut > 0) {
       BlockedParts<V>(rows, chunk_a, b, c + first * s.ldc, chunk, scratch);
     } else {

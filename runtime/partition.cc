@@ -7,6 +7,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "graph/status.h"
+#include "runtime/ask_ahead.h"
 #include "runtime/buffer_uses.h"
 #include "runtime/gemm.h"
 #include "runtime/layout.h"
@@ -362,6 +363,7 @@ void Partition(Plan* plan) {
   }
   plan->workers = workers;
   KeepPartsApart(plan);
+  AskAhead(plan);
 }
 
 }  // namespace staticflow

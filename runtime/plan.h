@@ -89,6 +89,7 @@ struct Instruction {
   // What passes made, instead of `kernel` and `variables`: operands and results are then `inputs` and `outputs` alone.
   std::shared_ptr<LoopProgram> loop = nullptr;
   std::shared_ptr<ProductCall> product = nullptr;
+  int ahead = -1;  // of a product: the value behind its inputs that it asks for meanwhile, for a later one
   absl::Status failure = absl::OkStatus();
   std::vector<int> releases = {};  // dynamic buffers that nobody uses after this
 };

@@ -61,6 +61,7 @@ std::string InstructionText(const Plan& plan, const Instruction& in) {
     case InstructionKind::kKernel:
       return absl::StrCat(in.loop != nullptr ? "loop " : "", name, CallText(in), operands,
                           in.cuts.empty() ? "" : absl::StrCat(" cut ", absl::StrJoin(in.cuts, "|")),
+                          in.ahead < 0 ? "" : absl::StrCat(" asks for ", ValueText(plan, in.ahead)),
                           in.is_static ? "" : " shapes at run time");
     case InstructionKind::kJump:
       return absl::StrCat("unless ", plan.program->guards.ToString(in.guard), " go to ", in.target);

@@ -27,6 +27,11 @@ class Product {
                 .alpha = call_.sign};
     if (call_.scale_input >= 0) s.alpha *= static_cast<double>(c.scalar<T>(call_.scale_input));
     if (!call_.partial) s.inner_cut = call_.inner_cut;
+    if (c.num_inputs() > call_.num_inputs()) {
+      const TensorView& ahead = c.input(call_.num_inputs());
+      s.ahead = ahead.data;
+      s.ahead_bytes = ahead.bytes();
+    }
     SF_ASSIGN_OR_RETURN(void* scratch, c.Scratch<char>(GemmScratchBytes<T>(s)));
     const T* a = c.in<T>(0);
     const T* b = c.in<T>(1);

@@ -28,6 +28,8 @@ struct ProductCall {
   // The two parts go to outputs 0 and 1, and whoever uses the product adds them.
   bool partial = false;
 
+  // Behind them may come what is asked for meanwhile (Instruction::ahead).
+  int num_inputs() const { return 2 + (scale_input >= 0 ? 1 : 0) + (accumulate ? 1 : 0); }
   // How many items can be divided.
   int64_t items() const { return split == Split::kRows ? m : split == Split::kColumns ? n : 2; }
 };

@@ -114,7 +114,7 @@ void Executor::PrepareWalks(Frame& frame) {
   const Plan& plan = *frame.plan_;
   size_t num_inputs = 0, num_outputs = 0;
   for (const Instruction& instruction : plan.instructions) {
-    num_inputs += instruction.inputs.size();
+    num_inputs += instruction.inputs.size() + (instruction.ahead >= 0 ? 1 : 0);
     num_outputs += instruction.outputs.size();
   }
   frame.operands_.reserve(num_inputs);
@@ -124,9 +124,10 @@ void Executor::PrepareWalks(Frame& frame) {
     const Instruction& instruction = plan.instructions[i];
     const size_t first_input = frame.operands_.size(), first_output = frame.results_.size();
     for (int value : instruction.inputs) frame.operands_.push_back(value < 0 ? nullptr : &frame.views_[value]);
+    if (instruction.ahead >= 0) frame.operands_.push_back(&frame.views_[instruction.ahead]);
     for (int value : instruction.outputs) frame.results_.push_back(&frame.views_[value]);
     KernelContext& context = contexts[i];
-    context.inputs_ = absl::MakeConstSpan(frame.operands_).subspan(first_input, instruction.inputs.size());
+    context.inputs_ = absl::MakeConstSpan(frame.operands_).subspan(first_input, frame.operands_.size() - first_input);
     context.outputs_ = absl::MakeConstSpan(frame.results_).subspan(first_output, instruction.outputs.size());
     context.variables_ = instruction.variables;
     context.range_ = {0, instruction.split_items};

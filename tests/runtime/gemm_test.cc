@@ -238,6 +238,29 @@ TEST(Gemm, PartsHaveTheBitsOfTheWhole) {
   ExpectPartsEqualWhole<float>({.m = 83, .n = 35, .k = 301, .accumulate = true});
 }
 
+// What is asked for meanwhile changes nothing, wherever it lies.
+TEST(Gemm, AsksForMemoryThatNeedNotBeThere) {
+  const std::vector<float> elsewhere(500, 1.0f);
+  for (int64_t m : {1, 7, 30, 60, 100}) {
+    for (int64_t k : {20, 100, 300}) {
+      for (bool transpose : {false, true}) {
+        for (int64_t cut : {int64_t{0}, k / 2}) {
+          Problem<float> p({.m = m, .n = 100, .k = k, .transpose_a = transpose, .inner_cut = cut}, 0, 0);
+          const Scratch scratch(GemmScratchBytes<float>(p.s));
+          std::vector<float> want = p.c, got = p.c;
+          Gemm(p.s, p.a.data(), p.b.data(), want.data(), scratch.get());
+          for (const void* ahead : {static_cast<const void*>(elsewhere.data()), static_cast<const void*>(nullptr)}) {
+            p.s.ahead = ahead;
+            p.s.ahead_bytes = 2000;
+            Gemm(p.s, p.a.data(), p.b.data(), got.data(), scratch.get());
+            ASSERT_EQ(got, want) << Describe(p.s);
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST(Gemm, InnerPartsHaveTheBitsOfTwoProducts) {
   const int64_t sizes[][4] = {{60, 100, 784, 400}, {83, 35, 784, 400}, {30, 600, 300, 160}, {17, 100, 200, 112},
                               {200, 9, 301, 16},   {3, 70, 65, 64},    {1, 1, 300, 1}};

@@ -172,6 +172,33 @@ TEST(PartitionTest, LoopsByRowsOverwriteOperands) {
   }
 }
 
+// The weights of a product that both workers read whole are asked for by the product before it, if the step changes
+// them.
+TEST(PartitionTest, ProductsAskForTheNextWeights) {
+  for (const auto& [batch, trained, asks] :
+       std::vector<std::tuple<int64_t, bool, int>>{{256, true, 2}, {60, true, 1}, {256, false, 0}}) {
+    TestGraph t;
+    if (trained) {
+      BuildPerceptron({.widths = {784, 100, 100, 10}, .batch = batch}, &t);
+    } else {
+      const Variable first = NewVariable(t.graph, TestGraph::RandomTensor({784, 100}, 1), {.name = "first"});
+      const Variable second = NewVariable(t.graph, TestGraph::RandomTensor({100, 100}, 2), {.name = "second"});
+      t.Fetch(MatMul(Relu(MatMul(t.Random({batch, 784}, 3), first.snapshot)), second.snapshot));
+    }
+    absl::StatusOr<Planned> planned = MakePlan(t, {.workers = 2});
+    ASSERT_TRUE(planned.ok()) << planned.status();
+    const Plan& plan = *planned->plan;
+    int found = 0;
+    for (const Instruction& in : plan.instructions) {
+      if (in.ahead < 0) continue;
+      ++found;
+      EXPECT_NE(in.product, nullptr);
+      EXPECT_EQ(plan.buffers[plan.values[in.ahead].buffer].kind, BufferKind::kVariable);
+    }
+    EXPECT_EQ(found, asks) << plan.ToString();
+  }
+}
+
 // Gradients of weights that are added to them as they are computed: of many rows by few columns, each worker takes the
 // rows that it has, and an instruction adds both sums to the variable, the first one first.
 TEST(PartitionTest, UpdatesInParts) {
