@@ -21,7 +21,7 @@ constexpr Entry kEntries[] = {
     {LanePair::kSqrtAdd, LaneOp::kSqrt, LaneOp::kAdd, {true, true}},
     {LanePair::kAddRelu, LaneOp::kAdd, LaneOp::kRelu, {true, false}},
 };
-static_assert(std::size(kEntries) == static_cast<size_t>(LanePair::kCount));
+static_assert(std::size(kEntries) + 1 == static_cast<size_t>(LanePair::kCount));  // and kMulAddRelu
 
 }  // namespace
 
@@ -29,6 +29,11 @@ std::optional<LanePair> FindLanePair(LaneOp first, LaneOp second, int at) {
   for (const Entry& entry : kEntries) {
     if (entry.first == first && entry.second == second && at < 2 && entry.at[at]) return entry.pair;
   }
+  return std::nullopt;
+}
+
+std::optional<LanePair> FindLanePair(LanePair first, LaneOp second) {
+  if (first == LanePair::kMulAdd && second == LaneOp::kRelu) return LanePair::kMulAddRelu;
   return std::nullopt;
 }
 

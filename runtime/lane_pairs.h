@@ -1,8 +1,8 @@
-// LanePair: two lane operations, one after the other, in one pass over a strip.
+// LanePair: two lane operations, one after the other, in one pass over a strip; or a pair and a third one.
 //
 //   m * c + n     LanePair::kMulAdd: LaneOp::kMul into memory, LaneOp::kAdd from there, at the price of one of them
 //
-// Both are rounded, so that the bits are those of the two calls. Which pairs there are is a matter of what loops
+// Each is rounded, so that the bits are those of single calls. Which pairs there are is a matter of what loops
 // consist of: update rules, normalizations, sums. Thread-safety: as lanes.
 #ifndef STATICFLOW_RUNTIME_LANE_PAIRS_H_
 #define STATICFLOW_RUNTIME_LANE_PAIRS_H_
@@ -22,6 +22,7 @@ enum class LanePair : uint8_t {
   kDivSubFrom,  // x2 - x0 / x1
   kSubMul,      // (x0 - x1) * x2
   kAddAdd,      // (x0 + x1) + x2
+  kMulAddRelu,  // max(x0 * x1 + x2, 0): kMulAdd, then kRelu
   kSqrtAdd,     // sqrt(x0) + x1
   kAddRelu,     // max(x0 + x1, 0)
   kCount,
@@ -29,6 +30,8 @@ enum class LanePair : uint8_t {
 
 // The pair that computes `second` of the result of `first` as its operand `at`; nullopt when there is none.
 std::optional<LanePair> FindLanePair(LaneOp first, LaneOp second, int at);
+// The same for an operation of one operand that comes after a pair.
+std::optional<LanePair> FindLanePair(LanePair first, LaneOp second);
 
 // How many operands a pair takes: those of the first operation, then the other one of the second.
 int NumLaneOperands(LanePair pair);

@@ -84,6 +84,7 @@ typename V::Vector Ternary(typename V::Vector x0, typename V::Vector x1, typenam
   if constexpr (pair == kDivSubFrom) return x2 - x0 / x1;
   if constexpr (pair == kSubMul) return (x0 - x1) * x2;
   if constexpr (pair == kAddAdd) return (x0 + x1) + x2;
+  if constexpr (pair == kMulAddRelu) return V::Max(V::Constant(0.0f), x0 * x1 + x2);
 }
 
 template <typename V, LanePair pair>

@@ -20,6 +20,7 @@ namespace {
 
 // Floats of one slot: a handful of slots should fit 32 KiB.
 constexpr int64_t kSlotFloats = 1024;
+constexpr int64_t kFewMatrices = 4;
 // Rows of a strip where they need not stay together.
 constexpr int64_t kMostRows = 64;
 
@@ -85,7 +86,7 @@ class LoopNest {
                 bool in) const;
   void RunTail(const KernelContext& c, const Memory& memory, int64_t column, int64_t width) const;
   void StoreScalars(const KernelContext& c, const Memory& memory) const;
-  static int64_t VectorsPerStrip(int64_t rows, int64_t vectors);
+  int64_t VectorsPerStrip(int64_t rows, int64_t vectors) const;
   absl::Status Allocate(KernelContext& c, int64_t columns, int64_t rows, Memory* memory) const;
   void RunBlock(const KernelContext& c, const Memory& memory, int64_t begin, int64_t end) const;
   absl::Status RunColumns(KernelContext& c) const;
@@ -142,12 +143,16 @@ void LoopNest::CompileSteps() {
       continue;
     }
     CompiledStep compiled{.function = LaneFunctionFor(step.op), .operands = NumLaneOperands(step.op)};
-    const std::optional<StepPairs::Pair> pair = s + 1 < n ? pairs.Find(s + 1) : std::nullopt;
+    std::optional<StepPairs::Pair> pair = s + 1 < n ? pairs.Find(s + 1) : std::nullopt;
     if (pair.has_value() && pair->first == s) {
+      ++s;
+      if (const std::optional<StepPairs::Pair> longer = pairs.Extend(*pair, s + 1); longer.has_value()) {
+        pair = longer;
+        ++s;
+      }
       compiled.function = LaneFunctionFor(pair->op);
       compiled.operands = NumLaneOperands(pair->op);
       x = pair->x;
-      ++s;
     }
     compiled.over_rows = level == LaneLevel::kMatrix || step.op == LaneOp::kSumRows;
     for (int k : {0, 1, 2, 3}) {
@@ -338,11 +343,14 @@ void LoopNest::StoreSums(const KernelContext& c, const Memory& memory, int64_t c
   }
 }
 
-// How many of `vectors` go into a strip of `rows` rows: nearly equal strips, a quarter over a slot's usual size where
-// that saves one.
-int64_t LoopNest::VectorsPerStrip(int64_t rows, int64_t vectors) {
-  const int64_t most = std::max<int64_t>(kSlotFloats / (rows * kLanes), 1);
-  const int64_t strips = std::max<int64_t>((vectors + most + most / 4 - 1) / (most + most / 4), 1);
+// How many of `vectors` go into a strip of `rows` rows: nearly equal strips, which may be a quarter larger than usual,
+// if that saves one, where a few matrices share the cache.
+int64_t LoopNest::VectorsPerStrip(int64_t rows, int64_t vectors) const {
+  const auto is_matrix = [this](int reg) { return program_.level(reg) == LaneLevel::kMatrix; };
+  const int64_t matrices = num_slots_[2] + std::count_if(program_.inputs.begin(), program_.inputs.end(), is_matrix);
+  int64_t most = std::max<int64_t>(kSlotFloats / (rows * kLanes), 1);
+  if (matrices <= kFewMatrices) most += most / 4;
+  const int64_t strips = std::max<int64_t>((vectors + most - 1) / most, 1);
   return std::max<int64_t>((vectors + strips - 1) / strips, 1);
 }
 

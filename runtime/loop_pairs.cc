@@ -31,6 +31,14 @@ std::optional<StepPairs::Pair> StepPairs::Find(int second) const {
   return std::nullopt;
 }
 
+std::optional<StepPairs::Pair> StepPairs::Extend(const Pair& pair, int third) const {
+  if (third >= static_cast<int>(program_.steps.size())) return std::nullopt;
+  const LoopProgram::Step &second = program_.steps[third - 1], &then = program_.steps[third];
+  const std::optional<LanePair> op = FindLanePair(pair.op, then.op);
+  if (!op.has_value() || then.x[0] != second.y || uses_[second.y] != 1) return std::nullopt;
+  return Pair{.op = *op, .x = pair.x, .first = pair.first};
+}
+
 void BringPairsTogether(LoopProgram* program) {
   const StepPairs pairs(*program);
   const int n = static_cast<int>(program->steps.size());

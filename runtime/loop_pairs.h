@@ -24,6 +24,8 @@ class StepPairs {
 
   // What step `second` is together with the step that makes one of its operands; nullopt when no pair does.
   std::optional<Pair> Find(int second) const;
+  // `pair`, which ends with the step before `third`, together with that; nullopt when there is no such pair.
+  std::optional<Pair> Extend(const Pair& pair, int third) const;
 
  private:
   const LoopProgram& program_;

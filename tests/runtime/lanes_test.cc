@@ -213,7 +213,7 @@ const PairCase kPairs[] = {
 };
 
 TEST(Lanes, APairGivesTheBitsOfItsTwoOperations) {
-  ASSERT_EQ(std::size(kPairs), static_cast<size_t>(LanePair::kCount));
+  ASSERT_EQ(std::size(kPairs) + 1, static_cast<size_t>(LanePair::kCount));  // and the pair that has a third
   const std::vector<std::vector<float>> x = Triples();
   for (const PairCase& c : kPairs) {
     const int firsts = NumLaneOperands(c.first), operands = NumLaneOperands(c.pair);
@@ -238,6 +238,22 @@ TEST(Lanes, APairGivesTheBitsOfItsTwoOperations) {
   EXPECT_EQ(FindLanePair(LaneOp::kMul, LaneOp::kMul, 0), std::nullopt);
   EXPECT_EQ(FindLanePair(LaneOp::kAdd, LaneOp::kMul, 1), std::nullopt);
   EXPECT_EQ(FindLanePair(LaneOp::kSub, LaneOp::kSelect, 2), std::nullopt);
+}
+
+TEST(Lanes, APairWithAThirdGivesTheBitsOfBoth) {
+  ASSERT_EQ(FindLanePair(LanePair::kMulAdd, LaneOp::kRelu), LanePair::kMulAddRelu);
+  EXPECT_EQ(FindLanePair(LanePair::kMulSub, LaneOp::kRelu), std::nullopt);
+  EXPECT_EQ(FindLanePair(LanePair::kMulAdd, LaneOp::kNeg), std::nullopt);
+  const std::vector<std::vector<float>> x = Triples();
+  const std::vector<float> want =
+      ApplyOn(LanePath::kPortable, LaneOp::kRelu, {ApplyOn(LanePath::kPortable, LanePair::kMulAdd, x)});
+  for (LanePath path : Paths()) {
+    const std::vector<float> got = ApplyOn(path, LanePair::kMulAddRelu, x);
+    for (size_t i = 0; i < want.size(); ++i) {
+      ASSERT_TRUE(Same(want[i], got[i])) << "on path " << static_cast<int>(path) << " of " << x[0][i] << ", " << x[1][i]
+                                         << ", " << x[2][i];
+    }
+  }
 }
 
 TEST(Lanes, ArithmeticOfOneOperandIsExactOverAllMagnitudes) {
