@@ -5,10 +5,11 @@
 //
 // One thread computes, in memory that the caller gives. The instruction set is chosen once per process from what the
 // CPU has; the portable path needs nothing. Invariants:
-//   - An element of C depends on its row of op(A), its column of op(B), k and alpha alone: the products are added in
-//     order of k within blocks of kGemmDepth (the last ones may be shorter), the blocks' sums in order. So computing
-//     any rows or any columns of C in a call of their own gives the bits that one call for the whole gives.
-//     (With `runs` there is one block.)
+//   - An element of C depends on its row of op(A), its column of op(B), k, alpha and on whether it is one of the last
+//     n mod 16 columns alone: the products are added in order of k within blocks of kGemmDepth (the last ones may be
+//     shorter; in the last columns four sums side by side may share a block), the blocks' sums in order. So computing
+//     any rows of C in a call of their own, or columns from one multiple of 16 to another one or to the end, gives the
+//     bits that one call for the whole gives. (With `runs` there is one block.)
 //   - With `accumulate` and k <= kGemmDepth the bits are those of alpha * (A B), rounded, then added to C.
 //   - Half and BFloat16 are computed in float and rounded once; integers wrap around.
 //   - k == 0 gives zeros (or leaves C, with `accumulate`). Padding behind a row (lda > k, ...) is not touched.

@@ -18,6 +18,7 @@ struct Float8 {
   static constexpr int kMaxVectors = 4;
   static constexpr int kUsualVectors = 2;
   static constexpr int kMostTail = 0;
+  static constexpr int kGroup = 0;
   static constexpr bool kAsksAhead = false;
   static constexpr int kMaxRows[] = {0, 12, 6, 3, 2};
   static Vector Zero() { return _mm256_setzero_ps(); }
@@ -64,6 +65,7 @@ struct Double4 {
   static constexpr int kMaxVectors = 4;
   static constexpr int kUsualVectors = 2;
   static constexpr int kMostTail = 0;
+  static constexpr int kGroup = 0;
   static constexpr bool kAsksAhead = false;
   static constexpr int kMaxRows[] = {0, 12, 6, 3, 2};
   static Vector Zero() { return _mm256_setzero_pd(); }

@@ -52,25 +52,66 @@ struct Float16 {
   static Vector Add(Vector a, Vector b) { return _mm512_add_ps(a, b); }
   static Mask FirstLanes(int64_t count) { return static_cast<Mask>((1u << count) - 1); }
 
-  // Rows j, j + 4, j + 8, j + 12 of the source become the lanes of one register; four registers transpose within lanes.
-  static constexpr int kTileDepth = 4;
+  // Four elements of each of four rows.
   static Vector FourRows(const float* src, int64_t ld) {
     Vector v = _mm512_castps128_ps512(_mm_loadu_ps(src));
-    v = _mm512_insertf32x4(v, _mm_loadu_ps(src + 4 * ld), 1);
-    v = _mm512_insertf32x4(v, _mm_loadu_ps(src + 8 * ld), 2);
-    return _mm512_insertf32x4(v, _mm_loadu_ps(src + 12 * ld), 3);
+    v = _mm512_insertf32x4(v, _mm_loadu_ps(src + ld), 1);
+    v = _mm512_insertf32x4(v, _mm_loadu_ps(src + 2 * ld), 2);
+    return _mm512_insertf32x4(v, _mm_loadu_ps(src + 3 * ld), 3);
   }
+  // Rows j, j + 4, j + 8, j + 12 of the source become the lanes of one register; four registers transpose within lanes.
+  static constexpr int kTileDepth = 4;
   static void LoadTransposed(const float* src, int64_t ld_src, Vector (&column)[kTileDepth]) {
-    const Vector r0 = FourRows(src, ld_src);
-    const Vector r1 = FourRows(src + ld_src, ld_src);
-    const Vector r2 = FourRows(src + 2 * ld_src, ld_src);
-    const Vector r3 = FourRows(src + 3 * ld_src, ld_src);
+    const Vector r0 = FourRows(src, 4 * ld_src);
+    const Vector r1 = FourRows(src + ld_src, 4 * ld_src);
+    const Vector r2 = FourRows(src + 2 * ld_src, 4 * ld_src);
+    const Vector r3 = FourRows(src + 3 * ld_src, 4 * ld_src);
     const Vector low01 = _mm512_unpacklo_ps(r0, r1), high01 = _mm512_unpackhi_ps(r0, r1);
     const Vector low23 = _mm512_unpacklo_ps(r2, r3), high23 = _mm512_unpackhi_ps(r2, r3);
     column[0] = _mm512_shuffle_ps(low01, low23, 0x44);
     column[1] = _mm512_shuffle_ps(low01, low23, 0xee);
     column[2] = _mm512_shuffle_ps(high01, high23, 0x44);
     column[3] = _mm512_shuffle_ps(high01, high23, 0xee);
+  }
+
+  // Four products of four columns (runtime/gemm_dots.h).
+  static constexpr int kGroup = 4;
+  static Vector BroadcastGroup(const float* p) { return _mm512_broadcast_f32x4(_mm_loadu_ps(p)); }
+  static Vector BroadcastGroup(const float* p, int64_t count) {
+    return _mm512_broadcast_f32x4(_mm_maskz_loadu_ps(static_cast<__mmask8>((1u << count) - 1), p));
+  }
+  // lane 4 i + j: src[i * ld + j], for i < rows and j < columns; zero in the others.
+  [[gnu::always_inline]] static Vector LoadGroups(const float* src, int64_t ld, int64_t rows, int64_t columns) {
+    if (rows == 4 && columns == 4) return FourRows(src, ld);
+    const auto row = [&](int64_t i) {
+      return _mm_maskz_loadu_ps(i < rows ? static_cast<__mmask8>((1u << columns) - 1) : 0, src + i * ld);
+    };
+    Vector v = _mm512_castps128_ps512(row(0));
+    v = _mm512_insertf32x4(v, row(1), 1);
+    v = _mm512_insertf32x4(v, row(2), 2);
+    return _mm512_insertf32x4(v, row(3), 3);
+  }
+  static Vector TurnGroups(Vector v) {
+    const __m512i from = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    return _mm512_permutexvar_ps(from, v);
+  }
+  // The sums of the groups of four lanes: lane 4 i + c of the result is that of row i, group c.
+  static Vector AddGroups(Vector r0, Vector r1, Vector r2, Vector r3) {
+    const Vector low = _mm512_add_ps(_mm512_unpacklo_ps(r0, r1), _mm512_unpackhi_ps(r0, r1));
+    const Vector high = _mm512_add_ps(_mm512_unpacklo_ps(r2, r3), _mm512_unpackhi_ps(r2, r3));
+    return TurnGroups(_mm512_add_ps(_mm512_shuffle_ps(low, high, 0x44), _mm512_shuffle_ps(low, high, 0xee)));
+  }
+  // c[i * ldc + j] = v[4 i + j], or that much more, for i < rows, i < 4, and j < columns.
+  [[gnu::always_inline]] static void StoreGroups(Vector v, int rows, int64_t columns, bool accumulate, float* c,
+                                                 int64_t ldc) {
+    const __mmask8 mask = static_cast<__mmask8>((1u << columns) - 1);
+    const __m128 row[] = {_mm512_castps512_ps128(v), _mm512_extractf32x4_ps(v, 1), _mm512_extractf32x4_ps(v, 2),
+                          _mm512_extractf32x4_ps(v, 3)};
+#pragma GCC unroll 4
+    for (int i = 0; i < 4 && i < rows; ++i, c += ldc) {
+      const __m128 before = accumulate ? _mm_maskz_loadu_ps(mask, c) : _mm_setzero_ps();
+      _mm_mask_storeu_ps(c, mask, accumulate ? _mm_add_ps(before, row[i]) : row[i]);
+    }
   }
   // c[i * ldc + j] = column[j][i], or that much more, for kColumns columns and the rows from `first` on.
   template <int kColumns>
@@ -107,6 +148,7 @@ struct Double8 {
   static constexpr int kMaxVectors = 4;
   static constexpr int kUsualVectors = 2;
   static constexpr int kMostTail = 0;
+  static constexpr int kGroup = 0;
   static constexpr bool kAsksAhead = false;
   static constexpr int kMaxRows[] = {0, 14, 14, 9, 6};
   static Vector Zero() { return _mm512_setzero_pd(); }

@@ -30,6 +30,24 @@ struct Block {
   int64_t fetch_step = 0;
 };
 
+// A block of products for the last columns of C, which fill no vector: C[rows, columns] (+)= alpha op(A) op(B), `depth`
+// deep; `a`, `b` and `c` begin where the block does.
+template <typename T>
+struct LastColumns {
+  int64_t rows = 0;
+  int64_t columns = 0;
+  int64_t depth = 0;
+  const T* a = nullptr;
+  int64_t lda = 0;
+  const T* b = nullptr;
+  int64_t ldb = 0;
+  bool transpose_b = false;
+  T* c = nullptr;
+  int64_t ldc = 0;
+  T alpha = 1;
+  bool accumulate = false;
+};
+
 template <typename V, int kRows, int kVectors, bool kAccumulate, typename Mask>
 inline void StoreBlock(const typename V::Vector (&sum)[kRows][kVectors], const Block<typename V::Element>& x,
                        Mask mask) {

@@ -7,7 +7,9 @@
 // Load(p, mask), Store(p, v), Store(p, v, mask), MultiplyAdd(a, b, c) = a b + c, Multiply, Add (never fused),
 // FirstLanes(count), and kTileDepth, LoadTransposed(src, ld, column): column[p][j] = src[j][p] for j < kWidth, p <
 // kTileDepth. kAsksAhead: whether blocks may ask for memory meanwhile. kMostTail: how many last columns that fill no
-// vector are computed with rows in the lanes; 0: none, else there is StoreTurned, which stores such rows.
+// vector are computed with rows in the lanes; 0: none, else there is StoreTurned, which stores such rows. kGroup: how
+// many products of a last column take the lanes; 0: one, else there are BroadcastGroup, LoadGroups, TurnGroups,
+// AddGroups and StoreGroups.
 #ifndef STATICFLOW_RUNTIME_GEMM_BLOCKS_H_
 #define STATICFLOW_RUNTIME_GEMM_BLOCKS_H_
 
@@ -15,6 +17,7 @@
 
 #include "runtime/gemm.h"
 #include "runtime/gemm_block.h"
+#include "runtime/gemm_dots.h"
 #include "runtime/gemm_paths.h"
 #include "runtime/gemm_tail.h"
 
@@ -135,11 +138,11 @@ bool PacksB(const GemmShape& s) {
   return s.transpose_b || (s.m > 3 * V::kMaxRows[V::kUsualVectors] && s.ldb * sizeof(typename V::Element) >= 2048);
 }
 
-// How C is cut into panels of columns. The tail comes behind them.
+// How C is cut into panels of columns. Behind them come the last columns that gemm_tail.h or gemm_dots.h computes.
 template <typename V>
 struct Panels {
   explicit Panels(const GemmShape& s)
-      : columns(s.n - TailColumns<V>(s)),
+      : columns(s.n - TailColumns<V>(s) - DotColumns<V>(s)),
         vectors(CeilDiv(columns, V::kWidth)),
         count(CeilDiv(vectors, VectorsPerPanel<V>(s.m / s.row_runs))) {}
 
@@ -172,7 +175,7 @@ void BlockedRows(const GemmShape& s, const typename V::Element* a, const typenam
   using T = typename V::Element;
   const bool pack = PacksB<V>(s);
   const Panels<V> panels(s);
-  const int64_t tail = s.n - panels.columns;
+  const int64_t b_column = s.transpose_b ? s.ldb : 1;
   const int64_t depths = s.runs == nullptr ? CeilDiv(s.k, kGemmDepth) : 1;
   Block<T> x = {.a_row = s.transpose_a ? 1 : s.lda,
                 .a_depth = s.transpose_a ? s.lda : 1,
@@ -190,6 +193,7 @@ void BlockedRows(const GemmShape& s, const typename V::Element* a, const typenam
   for (int64_t d = 0; d < depths; ++d) {
     const int64_t p = PartBegin(s.k, depths, d);
     const int64_t depth = PartBegin(s.k, depths, d + 1) - p;
+    const T* depth_b = b + p * (s.transpose_b ? 1 : s.ldb);
     x.depth = depth / x.num_runs;
     x.a = a + p * x.a_depth;
     x.accumulate = s.accumulate || d > 0;
@@ -200,35 +204,30 @@ void BlockedRows(const GemmShape& s, const typename V::Element* a, const typenam
       const int64_t columns = (i + 1 < panels.count ? count * V::kWidth : panels.columns - column);
       x.last_lanes = columns - (count - 1) * V::kWidth;
       x.c = c + column;
+      x.b = depth_b + column * b_column;
+      x.ldb = s.ldb;
       if (pack) {
         T* packed = static_cast<T*>(scratch);
-        x.ldb = count * V::kWidth;
+        (s.transpose_b ? PackTransposed<V> : PackStraight<V>)(x.b, s.ldb, depth, columns, packed, count * V::kWidth);
         x.b = packed;
-        if (s.transpose_b) {
-          PackTransposed<V>(b + column * s.ldb + p, s.ldb, depth, columns, packed, x.ldb);
-        } else {
-          PackStraight<V>(b + p * s.ldb + column, s.ldb, depth, columns, packed, x.ldb);
-        }
-      } else {
-        x.ldb = s.ldb;
-        x.b = b + p * s.ldb + column;
+        x.ldb = count * V::kWidth;
       }
       ComputePanel<V>(s, static_cast<int>(count), fetch_rows && i == 0, &x);
-      if (tail > 0 && i == 0) {
-        const Tail<T> last = {.rows = s.m,
-                              .depth = depth,
-                              .a = x.a,
-                              .lda = s.lda,
-                              .b = b + p * (s.transpose_b ? 1 : s.ldb) + panels.columns * (s.transpose_b ? s.ldb : 1),
-                              .b_depth = s.transpose_b ? 1 : s.ldb,
-                              .b_column = s.transpose_b ? s.ldb : 1,
-                              .c = c + panels.columns,
-                              .ldc = s.ldc,
-                              .alpha = x.alpha,
-                              .accumulate = x.accumulate};
-        ComputeTailColumns<V, V::kMostTail>(last, tail, s.transpose_a);
-      }
     }
+    if (panels.columns == s.n) continue;
+    const LastColumns<T> last = {.rows = s.m,
+                                 .columns = s.n - panels.columns,
+                                 .depth = depth,
+                                 .a = x.a,
+                                 .lda = s.lda,
+                                 .b = depth_b + panels.columns * b_column,
+                                 .ldb = s.ldb,
+                                 .transpose_b = s.transpose_b,
+                                 .c = c + panels.columns,
+                                 .ldc = s.ldc,
+                                 .alpha = x.alpha,
+                                 .accumulate = x.accumulate};
+    s.transpose_a ? ComputeTailColumns<V, V::kMostTail>(last) : ComputeDotRows<V>(s, last);
   }
 }
 
@@ -240,14 +239,14 @@ bool CanAskAhead(const GemmShape& s) {
 }
 
 // Rows of C that are computed for all of k before the next ones: so many that B's panels, which each chunk fetches
-// again, cost little, so few that A is read as it lies in memory, and that what several panels and the tail read of it
-// stays in the first-level cache.
+// again, cost little, so few that A is read as it lies in memory, and that what several panels and the last columns
+// read of it stays in the first-level cache.
 template <typename V>
 int64_t RowsPerChunk(const GemmShape& s) {
-  constexpr int64_t kRows = 32, kRowsOfWideB = 64, kRowsNotAskedFor = 90, kWide = 256;
+  constexpr int64_t kRows = 64, kRowsNotAskedFor = 90;
   if (s.transpose_a || s.runs != nullptr || s.row_runs > 1 || s.k <= kGemmDepth || PacksB<V>(s)) return s.m;
   if (!CanAskAhead<V>(s)) return kRowsNotAskedFor;
-  return s.n > kWide ? kRowsOfWideB : kRows;
+  return kRows;
 }
 
 // y += x, `count` elements.

@@ -15,6 +15,7 @@ struct Bytes16 {
   static constexpr int kMaxVectors = 4;
   static constexpr int kUsualVectors = 2;
   static constexpr int kMostTail = 0;
+  static constexpr int kGroup = 0;
   static constexpr bool kAsksAhead = false;
   static constexpr int kMaxRows[] = {0, 8, 4, 3, 2};
   static Vector Zero() { return Vector{}; }

@@ -12,7 +12,7 @@ namespace staticflow {
 int64_t WholeSplit(const Node& node, const Shape* output);
 
 // Where part `part` of `parts` of `n` elements begins (part == parts: n), on a cache line of floats: the same for every
-// tensor with a dimension of this size, so that what belongs together is cut together.
+// tensor with a dimension of this size, so that what belongs together is cut together. (Gemm wants its columns cut so.)
 int64_t EvenCut(int64_t n, int parts, int part);
 
 // Multiply-adds (or elements) that running the op takes, by its Iteration and shapes.

@@ -140,18 +140,42 @@ TEST(Gemm, EverySmallFloatShapeEqualsReference) {
   }
 }
 
-// Up to four columns behind the last whole vector are computed with rows in the lanes, of which the last ones overlap;
-// rows come in chunks where k is deep.
+// Up to four columns behind the last whole vector are computed with rows in the lanes, of which the last ones overlap,
+// or with products in the lanes; rows come in chunks where k is deep.
 TEST(Gemm, FewLastColumnsEqualReference) {
   ForEachMode([](GemmShape s) {
-    for (int64_t m : {16, 31, 47, 61, 80}) {
-      for (int64_t n : {17, 18, 35, 100}) {
-        for (int64_t k : {3, 8, 261}) {
+    for (int64_t m : {1, 2, 7, 16, 31, 47, 80, 150}) {
+      for (int64_t n : {1, 2, 3, 4, 5, 17, 18, 35, 100}) {
+        for (int64_t k : {1, 2, 3, 4, 9, 261}) {
           s.m = m;
           s.n = n;
           s.k = k;
           ExpectExact<float>(s, 1);
         }
+      }
+    }
+  });
+}
+
+TEST(Gemm, NothingBehindARowCounts) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  ForEachMode([&](GemmShape s) {
+    for (const auto& [m, n, k] : {std::array<int64_t, 3>{17, 18, 7}, {1, 3, 130}, {40, 100, 261}}) {
+      s.m = m;
+      s.n = n;
+      s.k = k;
+      Problem<float> p(s, 3, 5);
+      std::vector<float> want = p.c;
+      GemmReference(p.s, p.a.data(), p.b.data(), want.data());
+      const int64_t a_columns = s.transpose_a ? m : k, b_columns = s.transpose_b ? k : n;
+      for (size_t i = 0; i < p.a.size(); ++i) p.a[i] = static_cast<int64_t>(i) % p.s.lda < a_columns ? p.a[i] : nan;
+      for (size_t i = 0; i < p.b.size(); ++i) p.b[i] = static_cast<int64_t>(i) % p.s.ldb < b_columns ? p.b[i] : nan;
+      const Scratch scratch(GemmScratchBytes<float>(p.s));
+      for (GemmPath path : kPaths) {
+        if (!GemmPathSupported(path)) continue;
+        std::vector<float> got = p.c;
+        GemmOnPath(path, p.s, p.a.data(), p.b.data(), got.data(), scratch.get());
+        ASSERT_TRUE(got == want) << GemmPathName(path) << " " << Describe(p.s);
       }
     }
   });
@@ -209,7 +233,7 @@ void ExpectPartsEqualWhole(const GemmShape& shape) {
     if (!GemmPathSupported(path)) continue;
     std::vector<T> whole = p.c;
     ComputePart(path, p, 0, p.s.m, 0, p.s.n, whole, scratch.get());
-    const int64_t sizes[][2] = {{1, 48}, {5, p.s.n}, {16, 7}, {p.s.m, 1}, {p.s.m, 48}};
+    const int64_t sizes[][2] = {{1, 48}, {1, 16}, {5, p.s.n}, {16, 32}, {p.s.m, 16}, {p.s.m, 48}};
     for (const auto& [rows, columns] : sizes) {
       std::vector<T> parts = p.c;
       for (int64_t i = 0; i < p.s.m; i += rows) {
@@ -235,6 +259,8 @@ TEST(Gemm, PartsHaveTheBitsOfTheWhole) {
   });
   ExpectPartsEqualWhole<float>({.m = 50, .n = 600, .k = 40});
   ExpectPartsEqualWhole<float>({.m = 83, .n = 50, .k = 301});
+  ExpectPartsEqualWhole<float>({.m = 83, .n = 20, .k = 301, .transpose_b = true});
+  ExpectPartsEqualWhole<float>({.m = 20, .n = 3, .k = 50});
   ExpectPartsEqualWhole<float>({.m = 83, .n = 35, .k = 301, .accumulate = true});
 }
 
