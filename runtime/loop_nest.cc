@@ -60,7 +60,7 @@ class LoopNest {
     int64_t vectors = 1;           // of a strip
     int64_t most_rows = 1;
     int64_t first_row = 0;
-    int64_t rows = 1;  // of a strip
+    int64_t rows = 0;  // of a strip
 
     int64_t RowsOf(LaneLevel level) const { return level == LaneLevel::kMatrix ? rows : 1; }
     float* TailSlot(int index) const { return tail + index * rows * kLanes; }
@@ -82,13 +82,14 @@ class LoopNest {
   void CompileSteps();
   void RunScalars(const KernelContext& c, const Memory& memory) const;
   void RunStrips(const Memory& memory, int64_t count, int64_t vectors) const;
+  void MoveCalls(const Memory& memory, int64_t columns) const;
   void CopyTail(const KernelContext& c, const Memory& memory, const Place& place, int64_t column, int64_t width,
                 bool in) const;
   void RunTail(const KernelContext& c, const Memory& memory, int64_t column, int64_t width) const;
   void StoreScalars(const KernelContext& c, const Memory& memory) const;
   int64_t VectorsPerStrip(int64_t rows, int64_t vectors) const;
   absl::Status Allocate(KernelContext& c, int64_t columns, int64_t rows, Memory* memory) const;
-  void RunBlock(const KernelContext& c, const Memory& memory, int64_t begin, int64_t end) const;
+  void RunRows(const KernelContext& c, IndexRange rows, IndexRange columns, Memory* memory) const;
   absl::Status RunColumns(KernelContext& c) const;
   absl::Status RunChunks(KernelContext& c) const;
   void RepeatRows(const KernelContext& c, const Memory& memory) const;
@@ -238,6 +239,18 @@ void LoopNest::RunStrips(const Memory& memory, int64_t count, int64_t vectors) c
   }
 }
 
+// The calls for as many rows again, behind those whose `columns` columns have been computed.
+void LoopNest::MoveCalls(const Memory& memory, int64_t columns) const {
+  for (const Moving& m : moving_) {
+    LaneCall& call = memory.calls[m.step];
+    if (m.place == 3) {
+      call.y += memory.rows * call.y_row_step - columns;
+    } else {
+      call.x[m.place] += memory.rows * call.row_step[m.place] - columns;
+    }
+  }
+}
+
 void LoopNest::CopyTail(const KernelContext& c, const Memory& memory, const Place& place, int64_t column, int64_t width,
                         bool in) const {
   const TensorView& view = ViewOf(c, place);
@@ -284,9 +297,7 @@ absl::Status LoopNest::RunColumns(KernelContext& c) const {
   SF_RETURN_IF_ERROR(Allocate(c, range.end - range.begin, all_rows_ ? program_.rows : kMostRows, &memory));
   RunScalars(c, memory);
   for (int64_t row = 0; row < program_.rows && !steps_.empty(); row += memory.most_rows) {
-    memory.first_row = row;
-    memory.rows = std::min(memory.most_rows, program_.rows - row);
-    RunBlock(c, memory, range.begin, range.end);
+    RunRows(c, {row, std::min(row + memory.most_rows, program_.rows)}, range, &memory);
   }
   if (range.begin == 0) StoreScalars(c, memory);
   return absl::OkStatus();
@@ -301,9 +312,7 @@ absl::Status LoopNest::RunChunks(KernelContext& c) const {
   RepeatRows(c, memory);
   const int64_t rows = program_.rows / fold_, chunk = program_.chunk / fold_;
   for (int64_t i = range.begin; i < range.end; ++i) {
-    memory.first_row = i * chunk;
-    memory.rows = std::min(chunk, rows - memory.first_row);
-    RunBlock(c, memory, 0, fold_ * program_.columns);
+    RunRows(c, {i * chunk, std::min((i + 1) * chunk, rows)}, {0, fold_ * program_.columns}, &memory);
     StoreSums(c, memory, i);
   }
   if (range.begin == 0) StoreScalars(c, memory);
@@ -383,19 +392,27 @@ absl::Status LoopNest::Allocate(KernelContext& c, int64_t columns, int64_t rows,
   return absl::OkStatus();
 }
 
-void LoopNest::RunBlock(const KernelContext& c, const Memory& memory, int64_t begin, int64_t end) const {
-  const int64_t all_vectors = (end - begin) / kLanes, tail_width = (end - begin) % kLanes;
+// Some columns of some rows, behind those that `memory` was used for before.
+void LoopNest::RunRows(const KernelContext& c, IndexRange rows, IndexRange columns, Memory* memory) const {
+  const int64_t all_vectors = (columns.end - columns.begin) / kLanes, tail = (columns.end - columns.begin) % kLanes;
+  const bool as_before = memory->rows == rows.end - rows.begin && memory->first_row + memory->rows == rows.begin;
+  memory->first_row = rows.begin;
+  memory->rows = rows.end - rows.begin;
   if (all_vectors > 0) {
-    BuildCalls(c, memory, begin, /*tail=*/false);
-    RunStrips(memory, all_vectors / memory.vectors, memory.vectors);
-    if (all_vectors % memory.vectors > 0) RunStrips(memory, 1, all_vectors % memory.vectors);
+    if (as_before && tail == 0) {
+      MoveCalls(*memory, all_vectors * kLanes);
+    } else {
+      BuildCalls(c, *memory, columns.begin, /*tail=*/false);
+    }
+    RunStrips(*memory, all_vectors / memory->vectors, memory->vectors);
+    if (all_vectors % memory->vectors > 0) RunStrips(*memory, 1, all_vectors % memory->vectors);
   }
-  if (tail_width == 0) return;
+  if (tail == 0) return;
   if (repeatable_ && all_vectors > 0) {
-    BuildCalls(c, memory, end - kLanes, /*tail=*/false);
-    RunStrips(memory, 1, 1);
+    BuildCalls(c, *memory, columns.end - kLanes, /*tail=*/false);
+    RunStrips(*memory, 1, 1);
   } else {
-    RunTail(c, memory, end - tail_width, tail_width);
+    RunTail(c, *memory, columns.end - tail, tail);
   }
 }
 
