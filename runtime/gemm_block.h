@@ -51,7 +51,6 @@ struct LastColumns {
 template <typename V, int kRows, int kVectors, bool kAccumulate, typename Mask>
 inline void StoreBlock(const typename V::Vector (&sum)[kRows][kVectors], const Block<typename V::Element>& x,
                        Mask mask) {
-  const typename V::Vector alpha = V::Broadcast(&x.alpha);
   const int64_t ldc = x.ldc;
   typename V::Element* row = x.c;
 #pragma GCC unroll 32
@@ -59,13 +58,10 @@ inline void StoreBlock(const typename V::Vector (&sum)[kRows][kVectors], const B
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
       typename V::Element* c = row + v * V::kWidth;
-      typename V::Vector value = V::Multiply(alpha, sum[i][v]);
       if (v + 1 < kVectors) {
-        if (kAccumulate) value = V::Add(V::Load(c), value);
-        V::Store(c, value);
+        V::Store(c, kAccumulate ? V::Add(V::Load(c), sum[i][v]) : sum[i][v]);
       } else {
-        if (kAccumulate) value = V::Add(V::Load(c, mask), value);
-        V::Store(c, value, mask);
+        V::Store(c, kAccumulate ? V::Add(V::Load(c, mask), sum[i][v]) : sum[i][v], mask);
       }
     }
   }
@@ -139,6 +135,14 @@ void ComputeBlock(const Block<typename V::Element>& x) {
 #pragma GCC unroll 32
       for (int g = 0; g < kGroups; ++g) a[g] += a_depth;
       b += ldb;
+    }
+  }
+  if (x.alpha != 1) {
+    const typename V::Vector alpha = V::Broadcast(&x.alpha);
+#pragma GCC unroll 32
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) sum[i][v] = V::Multiply(alpha, sum[i][v]);
     }
   }
   if (x.accumulate) {

@@ -227,7 +227,7 @@ void BlockedRows(const GemmShape& s, const typename V::Element* a, const typenam
                                  .ldc = s.ldc,
                                  .alpha = x.alpha,
                                  .accumulate = x.accumulate};
-    s.transpose_a ? ComputeTailColumns<V, V::kMostTail>(last) : ComputeDotRows<V>(s, last);
+    s.transpose_a ? ComputeTailRows<V>(last) : ComputeDotRows<V>(s, last);
   }
 }
 
@@ -239,14 +239,14 @@ bool CanAskAhead(const GemmShape& s) {
 }
 
 // Rows of C that are computed for all of k before the next ones: so many that B's panels, which each chunk fetches
-// again, cost little, so few that A is read as it lies in memory, and that what several panels and the last columns
-// read of it stays in the first-level cache.
+// again, cost little, so few that A is read as it lies in memory, that what several panels and the last columns read of
+// it stays in the first-level cache, and that most of it is asked for in time.
 template <typename V>
 int64_t RowsPerChunk(const GemmShape& s) {
-  constexpr int64_t kRows = 64, kRowsNotAskedFor = 90;
+  constexpr int64_t kRows = 64, kRowsOfFew = 32, kRowsNotAskedFor = 90, kFew = 128, kWideB = 256;
   if (s.transpose_a || s.runs != nullptr || s.row_runs > 1 || s.k <= kGemmDepth || PacksB<V>(s)) return s.m;
   if (!CanAskAhead<V>(s)) return kRowsNotAskedFor;
-  return kRows;
+  return s.m > kFew || s.n > kWideB ? kRows : kRowsOfFew;
 }
 
 // y += x, `count` elements.

@@ -1,7 +1,8 @@
 // The last columns of a product whose op(A) is stored transposed, when they are a few that fill no vector: rows take
 // the lanes instead, as they lie in memory, so that no lane is idle. Of 100 columns in vectors of 16, 96 are six
 // vectors for each row and product; the other four would cost a seventh, and cost a quarter of one for 16 rows at a
-// time. The bits are those of the usual blocks: each element is added up by itself in the same order.
+// time. So are all columns computed where they are ten, as those of the last layer's weights. The bits are those of the
+// usual blocks: each element is added up by itself in the same order.
 //
 // Included by runtime/gemm_blocks.h, which says what a vector type V has. Not for any other file.
 #ifndef STATICFLOW_RUNTIME_GEMM_TAIL_H_
@@ -54,31 +55,37 @@ void ComputeTail(const LastColumns<typename V::Element>& x, int64_t row, int64_t
   }
 }
 
+// The same for all columns, kColumns at a time.
+template <typename V, int kTiles, int kColumns>
+void ComputeTailColumns(LastColumns<typename V::Element> x, int64_t row, int64_t skipped) {
+  if constexpr (kColumns > 0) {
+    for (; x.columns >= kColumns; x.columns -= kColumns) {
+      ComputeTail<V, kTiles, kColumns>(x, row, skipped);
+      x.b += kColumns * (x.transpose_b ? x.ldb : 1);
+      x.c += kColumns;
+    }
+    ComputeTailColumns<V, kTiles, kColumns - 1>(x, row, skipped);
+  }
+}
+
 // REQUIRES: rows >= kWidth. The last tile begins where it ends with the last row.
-template <typename V, int kColumns>
+template <typename V>
 void ComputeTailRows(const LastColumns<typename V::Element>& x) {
   int64_t row = 0;
-  for (; row + 2 * V::kWidth <= x.rows; row += 2 * V::kWidth) ComputeTail<V, 2, kColumns>(x, row, 0);
+  for (; row + 2 * V::kWidth <= x.rows; row += 2 * V::kWidth) ComputeTailColumns<V, 2, V::kMostTail>(x, row, 0);
   for (; row < x.rows; row += V::kWidth) {
     const int64_t first = row + V::kWidth <= x.rows ? row : x.rows - V::kWidth;
-    ComputeTail<V, 1, kColumns>(x, first, row - first);
+    ComputeTailColumns<V, 1, V::kMostTail>(x, first, row - first);
   }
 }
 
-template <typename V, int kColumns>
-void ComputeTailColumns(const LastColumns<typename V::Element>& x) {
-  if constexpr (kColumns > 0) {
-    if (x.columns < kColumns) return ComputeTailColumns<V, kColumns - 1>(x);
-    ComputeTailRows<V, kColumns>(x);
-  }
-}
-
-// How many last columns are computed here.
+// How many last columns are computed here: a few behind the last whole vector, or all, where they are so few that rows
+// fill the lanes better.
 template <typename V>
 int64_t TailColumns(const GemmShape& s) {
-  const int64_t columns = s.n % V::kWidth;
-  const bool pays = s.transpose_a && s.n > V::kWidth && s.m >= V::kWidth && s.runs == nullptr && s.row_runs == 1;
-  return pays && columns <= V::kMostTail ? columns : 0;
+  if (V::kMostTail == 0 || !s.transpose_a || s.m < V::kWidth || s.runs != nullptr || s.row_runs > 1) return 0;
+  if (s.n < V::kWidth) return 5 * s.n * ((s.m + V::kWidth - 1) / V::kWidth) <= 4 * s.m ? s.n : 0;
+  return s.n % V::kWidth <= V::kMostTail ? s.n % V::kWidth : 0;
 }
 
 }  // namespace
