@@ -33,6 +33,7 @@ struct WalkStep {
     kBarrier,  // wait for the other workers
     kJump,     // go to `target` unless the instruction's guard holds
     kGoto,     // go to `target`
+    kCheck,    // everything is said when `variable` is initialized
     kOther,    // everything else, by the instruction
     kEnd,
   };
@@ -40,6 +41,7 @@ struct WalkStep {
   int instruction = -1;
   int target = -1;  // in the same walk
   const Kernel* kernel = nullptr;
+  const VariableSlot* variable = nullptr;
   KernelContext context = {};  // with the worker's part of a kernel's range
 };
 

@@ -96,8 +96,10 @@ std::vector<WalkStep> Executor::MakeWalk(absl::Span<const KernelContext> context
                               instruction.kind == InstructionKind::kLoopAssign ||
                               instruction.kind == InstructionKind::kLoopNext;
       const bool is_simple = has_kernel && !ChangesFrame(instruction);
-      add(is_simple ? Kind::kKernel : Kind::kOther);
+      const bool checks = instruction.kind == InstructionKind::kCheckVariable && instruction.releases.empty();
+      add(is_simple ? Kind::kKernel : checks ? Kind::kCheck : Kind::kOther);
       walk.back().kernel = &instruction.kernel;
+      walk.back().variable = instruction.variable;
     }
     if (instruction.kind == InstructionKind::kLoopNext) add(Kind::kGoto);
   }
@@ -168,6 +170,10 @@ absl::Status Executor::Walk(std::vector<WalkStep>& steps, int worker, const Exec
           return Error(*failed, std::move(status));
         }
         break;
+      case WalkStep::Kind::kCheck:
+        if (step->variable->initialized) [[likely]]
+          break;
+        [[fallthrough]];
       case WalkStep::Kind::kOther:
         if (absl::Status status = RunOther(*step); !status.ok()) [[unlikely]] {
           *failed = step->instruction;
