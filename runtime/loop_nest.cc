@@ -82,7 +82,7 @@ class LoopNest {
   void CompileSteps();
   void RunScalars(const KernelContext& c, const Memory& memory) const;
   void RunStrips(const Memory& memory, int64_t count, int64_t vectors) const;
-  void MoveCalls(const Memory& memory, int64_t columns) const;
+  void MoveCalls(const Memory& memory, int64_t rows, int64_t columns) const;
   void CopyTail(const KernelContext& c, const Memory& memory, const Place& place, int64_t column, int64_t width,
                 bool in) const;
   void RunTail(const KernelContext& c, const Memory& memory, int64_t column, int64_t width) const;
@@ -227,26 +227,18 @@ void LoopNest::RunStrips(const Memory& memory, int64_t count, int64_t vectors) c
   for (size_t s = 0; s < n; ++s) memory.calls[s].vectors = vectors;
   for (int64_t i = 0; i < count; ++i) {
     for (size_t s = 0; s < n; ++s) steps_[s].function(memory.calls[s]);
-    const int64_t width = vectors * kLanes;
-    for (const Moving& m : moving_) {
-      LaneCall& call = memory.calls[m.step];
-      if (m.place == 3) {
-        call.y += width;
-      } else {
-        call.x[m.place] += width;
-      }
-    }
+    MoveCalls(memory, 0, vectors * kLanes);
   }
 }
 
-// The calls for as many rows again, behind those whose `columns` columns have been computed.
-void LoopNest::MoveCalls(const Memory& memory, int64_t columns) const {
+// The calls for a strip of the same shape so many rows and columns further on.
+void LoopNest::MoveCalls(const Memory& memory, int64_t rows, int64_t columns) const {
   for (const Moving& m : moving_) {
     LaneCall& call = memory.calls[m.step];
     if (m.place == 3) {
-      call.y += memory.rows * call.y_row_step - columns;
+      call.y += rows * call.y_row_step + columns;
     } else {
-      call.x[m.place] += memory.rows * call.row_step[m.place] - columns;
+      call.x[m.place] += rows * call.row_step[m.place] + columns;
     }
   }
 }
@@ -355,6 +347,7 @@ void LoopNest::StoreSums(const KernelContext& c, const Memory& memory, int64_t c
 // How many of `vectors` go into a strip of `rows` rows: nearly equal strips, which may be a quarter larger than usual,
 // if that saves one, where a few matrices share the cache.
 int64_t LoopNest::VectorsPerStrip(int64_t rows, int64_t vectors) const {
+  if (rows * vectors * kLanes <= kSlotFloats) return std::max<int64_t>(vectors, 1);
   const auto is_matrix = [this](int reg) { return program_.level(reg) == LaneLevel::kMatrix; };
   const int64_t matrices = num_slots_[2] + std::count_if(program_.inputs.begin(), program_.inputs.end(), is_matrix);
   int64_t most = std::max<int64_t>(kSlotFloats / (rows * kLanes), 1);
@@ -394,13 +387,13 @@ absl::Status LoopNest::Allocate(KernelContext& c, int64_t columns, int64_t rows,
 
 // Some columns of some rows, behind those that `memory` was used for before.
 void LoopNest::RunRows(const KernelContext& c, IndexRange rows, IndexRange columns, Memory* memory) const {
-  const int64_t all_vectors = (columns.end - columns.begin) / kLanes, tail = (columns.end - columns.begin) % kLanes;
+  const int64_t width = columns.end - columns.begin, all_vectors = width / kLanes, tail = width % kLanes;
   const bool as_before = memory->rows == rows.end - rows.begin && memory->first_row + memory->rows == rows.begin;
   memory->first_row = rows.begin;
   memory->rows = rows.end - rows.begin;
   if (all_vectors > 0) {
-    if (as_before && tail == 0) {
-      MoveCalls(*memory, all_vectors * kLanes);
+    if (as_before && (tail == 0 || repeatable_)) {
+      MoveCalls(*memory, memory->rows, -width);
     } else {
       BuildCalls(c, *memory, columns.begin, /*tail=*/false);
     }
@@ -409,7 +402,7 @@ void LoopNest::RunRows(const KernelContext& c, IndexRange rows, IndexRange colum
   }
   if (tail == 0) return;
   if (repeatable_ && all_vectors > 0) {
-    BuildCalls(c, *memory, columns.end - kLanes, /*tail=*/false);
+    MoveCalls(*memory, 0, tail - kLanes);
     RunStrips(*memory, 1, 1);
   } else {
     RunTail(c, *memory, columns.end - tail, tail);
