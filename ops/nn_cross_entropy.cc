@@ -78,9 +78,7 @@ void CrossEntropyOfFewClasses(const float* x, int64_t x_row, const float* p, int
     LaneFunctionFor(op)(call);
   };
   std::copy_n(shifted.at, width, largest);
-  for (int64_t i = 1; i < n; ++i) {
-    for (int64_t r = 0; r < width; ++r) largest[r] = std::max(largest[r], shifted.at[i * width + r]);
-  }
+  for (int64_t i = 1; i < n; ++i) ApplyLanes(kMaximum, largest, shifted.at + i * width, largest, width);
   compute(kSub, {shifted.at, largest}, largest, shifted.at);
   compute(kExp, {shifted.at}, nullptr, exponents);
   compute(kSumRows, {exponents}, nullptr, sum);

@@ -139,6 +139,7 @@ struct TurnedRows {
     const Four turned[] = {__builtin_shufflevector(ab, cd, 0, 1, 4, 5), __builtin_shufflevector(ab, cd, 2, 3, 6, 7),
                            __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5),
                            __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7)};
+#pragma GCC unroll 4
     for (int k = 0; k < 4; ++k) std::memcpy(to + k * to_row, &turned[k], sizeof(Four));
   }
 
