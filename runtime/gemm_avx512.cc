@@ -80,7 +80,7 @@ struct Float16 {
   static Vector BroadcastGroup(const float* p, int64_t count) {
     return _mm512_broadcast_f32x4(_mm_maskz_loadu_ps(static_cast<__mmask8>((1u << count) - 1), p));
   }
-  // lane 4 i + j: src[i * ld + j], for i < rows and j < columns; zero in the others.
+  // Lane 4 i + j: src[i * ld + j], for i < rows and j < columns; zero in the others.
   [[gnu::always_inline]] static Vector LoadGroups(const float* src, int64_t ld, int64_t rows, int64_t columns) {
     if (rows == 4 && columns == 4) return FourRows(src, ld);
     const auto row = [&](int64_t i) {
